@@ -1,0 +1,1 @@
+//! Examples of the gateway layers; each file beside `src` is one.

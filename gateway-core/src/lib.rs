@@ -1,0 +1,1 @@
+//! The computing half of the gateway: model, tables, Istio configuration. No async, no sockets.
