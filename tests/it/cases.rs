@@ -7,6 +7,7 @@ use gateway_tests::{
     ledger::{Ledger, summary},
     run,
 };
+use tokio::time::Instant;
 
 /// `CASE=TEXT` runs the cases whose `topic/name` has this text, and shows all differences;
 /// `UPDATE_CASES=1` writes `defects.yaml` and `not-yet.yaml` anew.
@@ -17,10 +18,11 @@ fn recorded_cases() {
     cases.retain(|case| filter.as_ref().is_none_or(|text| case.id().contains(text)));
     let complete = filter.is_none() && env::var_os(run::EXTERNAL).is_none();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let start = Instant::now();
     let outcomes = runtime.block_on(run::all(cases));
     // Not captured: the numbers are shown also when all is well.
     let mut out = std::io::stderr();
-    write!(out, "{}", summary(&outcomes)).unwrap();
+    write!(out, "{}in {:.1} s\n", summary(&outcomes), (Instant::now() - start).as_secs_f64()).unwrap();
     if !complete {
         for (case, outcome) in &outcomes {
             writeln!(out, "{}: {outcome:#?}", case.id()).unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr};
 
 /// The code of a finding that says: the gateway cannot do this yet.
-pub const NOT_BUILT: &str = "NOT-BUILT";
+pub const NOT_BUILT: &str = "GW0001";
 
 /// Something the check of a configuration found.
 #[derive(Debug, Clone)]
