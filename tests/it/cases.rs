@@ -22,7 +22,7 @@ fn recorded_cases() {
     let outcomes = runtime.block_on(run::all(cases));
     // Not captured: the numbers are shown also when all is well.
     let mut out = std::io::stderr();
-    write!(out, "{}in {:.1} s\n", summary(&outcomes), (Instant::now() - start).as_secs_f64()).unwrap();
+    writeln!(out, "{}in {:.1} s", summary(&outcomes), (Instant::now() - start).as_secs_f64()).unwrap();
     if !complete {
         for (case, outcome) in &outcomes {
             writeln!(out, "{}: {outcome:#?}", case.id()).unwrap();
