@@ -116,10 +116,10 @@ async fn read(service: &str, conn: &mut Conn) -> Result<Seen, Unread> {
     let line = conn.line().await?;
     let parts: Vec<_> = strip(&line)?.split(|&byte| byte == b' ').collect();
     let &[method, target, version] = parts.as_slice() else {
-        return bad(format!("request line {}", text(&line)));
+        return bad(format!("request line {}", quoted(&line)));
     };
     if !TOKEN.is_match(method) || target.is_empty() || !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
-        return bad(format!("request line {}", text(&line)));
+        return bad(format!("request line {}", quoted(&line)));
     }
     let headers = fields(conn).await?;
     if last(&headers, "expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
@@ -158,7 +158,9 @@ async fn body(conn: &mut Conn, headers: &Fields) -> Result<(Vec<u8>, Fields), Un
     loop {
         let line = conn.line().await?;
         let size = text(strip(&line)?.split(|&byte| byte == b';').next().unwrap_or_default());
-        let Ok(count) = usize::from_str_radix(&size, 16) else { return bad(format!("chunk size {size}")) };
+        let Ok(count) = usize::from_str_radix(&size, 16) else {
+            return bad(format!("chunk size {}", quoted(size.as_bytes())));
+        };
         if count == 0 {
             return Ok((body, fields(conn).await?));
         }
@@ -179,7 +181,7 @@ async fn fields(conn: &mut Conn) -> Result<Fields, Unread> {
         }
         let colon = line.iter().position(|&byte| byte == b':');
         let Some(colon) = colon.filter(|&at| TOKEN.is_match(&line[..at])) else {
-            return bad(format!("header {}", text(line)));
+            return bad(format!("header {}", quoted(line)));
         };
         out.push((text(&line[..colon]), text(trimmed(&line[colon + 1..]))));
     }
@@ -191,4 +193,35 @@ fn strip(line: &[u8]) -> Result<&[u8], Unread> {
 
 fn last<'a>(headers: &'a Fields, key: &str) -> Option<&'a str> {
     headers.iter().rfind(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_str())
+}
+
+/// Bytes as Python shows them: they stand so in recorded answers.
+fn quoted(bytes: &[u8]) -> String {
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+    let mut out = format!("b{quote}");
+    for &byte in bytes {
+        match byte {
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\\' => out.push_str("\\\\"),
+            b'\'' if quote == '\'' => out.push_str("\\'"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_quoted_as_python_does_it() {
+        assert_eq!(quoted(b"PRI * HTTP/2.0\r\n"), r"b'PRI * HTTP/2.0\r\n'");
+        assert_eq!(quoted(b"it's\xff"), "b\"it's\\xff\"");
+        assert_eq!(quoted(b"'\"\\"), r#"b'\'"\\'"#);
+    }
 }

@@ -9,10 +9,11 @@ mod tcp;
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use tokio::{
+    io::AsyncReadExt as _,
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub use log::Record;
 
@@ -131,7 +132,7 @@ async fn serve(stream: TcpStream, log: Log, service: &'static str, protocol: Pro
         }
         Protocol::Http1 | Protocol::Tcp => Conn::new(stream),
         Protocol::Tls => {
-            let Ok(stream) = tls.accept(stream).await else { return };
+            let Some(stream) = open(stream, &tls).await else { return };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 let _ = http2::serve(&log, service, Box::new(stream)).await;
                 return;
@@ -145,4 +146,17 @@ async fn serve(stream: TcpStream, log: Log, service: &'static str, protocol: Pro
         Protocol::Http2 | Protocol::Tls => http1::serve_or_echo(&log, service, &mut conn).await,
     };
     conn.finish().await;
+}
+
+/// The handshake. Clear text is read and not answered: an alert would be an answer, and none was recorded.
+async fn open(mut stream: TcpStream, tls: &TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+    const HANDSHAKE: u8 = 22;
+    let mut first = [0];
+    stream.peek(&mut first).await.ok()?;
+    if first[0] == HANDSHAKE {
+        return tls.accept(stream).await.ok();
+    }
+    // Unread bytes would make a reset of the close.
+    let _ = stream.read_buf(&mut Vec::with_capacity(65536)).await;
+    None
 }
