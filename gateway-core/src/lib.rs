@@ -11,7 +11,9 @@
 //!
 //! With the feature `istio`: `yaml`, `istio` and `translate` read Istio's resources and make a
 //! [`Config`](model::Config) of them; `diagnostic` tells people what is wrong with them.
+pub mod authority;
 pub mod host_table;
 pub mod model;
+pub mod path;
 pub mod route_table;
 pub mod template;
