@@ -11,7 +11,14 @@
 //!
 //! With the feature `istio`: `yaml`, `istio` and `translate` read Istio's resources and make a
 //! [`Config`](model::Config) of them; `diagnostic` tells people what is wrong with them.
+#[cfg(feature = "istio")]
+pub mod diagnostic;
 pub mod host_table;
+#[cfg(feature = "istio")]
+pub mod istio;
+
 pub mod model;
 pub mod route_table;
 pub mod template;
+#[cfg(feature = "istio")]
+pub mod yaml;
