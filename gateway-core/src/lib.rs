@@ -21,4 +21,6 @@ pub mod model;
 pub mod route_table;
 pub mod template;
 #[cfg(feature = "istio")]
+pub mod translate;
+#[cfg(feature = "istio")]
 pub mod yaml;

@@ -142,3 +142,10 @@ pub enum TlsProtocol {
     #[serde(rename = "TLSV1_3")]
     TlsV13,
 }
+
+impl TlsMode {
+    /// TLS is not terminated.
+    pub const fn is_passthrough(self) -> bool {
+        matches!(self, Self::Passthrough | Self::AutoPassthrough)
+    }
+}
