@@ -78,7 +78,7 @@ fn report(wanted: &Wanted<'_>, other: &Wanted<'_>, message: &str, findings: &mut
 pub(super) fn build(merged: Vec<Merged<'_>>, tables: &mut Tables<'_, '_>) -> Vec<Listener> {
     let listener = |merged: Merged<'_>| {
         let transport = if merged.tls {
-            Transport::Tls(merged.servers.into_iter().map(|server| chain(server, tables)).collect())
+            Transport::Tls(merged.servers.into_iter().map(|server| chain(&server, tables)).collect())
         } else {
             Transport::Http(tables.route_config(format!("http.{}", merged.port), &merged.servers))
         };
@@ -87,7 +87,7 @@ pub(super) fn build(merged: Vec<Merged<'_>>, tables: &mut Tables<'_, '_>) -> Vec
     merged.into_iter().map(listener).collect()
 }
 
-fn chain(server: Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
+fn chain(server: &Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
     let settings = server.server();
     let port_name = settings.port.as_ref().and_then(|port| port.name.as_deref()).unwrap_or_default();
     let (gateway, namespace) = (server.gateway.name(), server.gateway.namespace());
@@ -100,5 +100,5 @@ fn chain(server: Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
     }
     let tls = server_tls(&settings.tls.clone().unwrap_or_default(), tables.settings);
     let origin = server.origin();
-    Chain { server_names, tls, routes: tables.route_config(name, std::slice::from_ref(&server)), origin }
+    Chain { server_names, tls, routes: tables.route_config(name, std::slice::from_ref(server)), origin }
 }

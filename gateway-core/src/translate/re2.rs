@@ -227,8 +227,7 @@ impl Converter<'_> {
     fn hexadecimal(&mut self) -> Result<String, String> {
         let wrong = || "invalid escape sequence: `\\x`".to_owned();
         let digits: String = if self.rest.next_if_eq(&'{').is_some() {
-            let digits = self.rest.by_ref().take_while(|c| *c != '}').collect();
-            digits
+            self.rest.by_ref().take_while(|c| *c != '}').collect()
         } else {
             self.rest.by_ref().take(2).collect::<String>()
         };

@@ -38,13 +38,13 @@ impl<'a> Rules<'a> {
         for rule in rules {
             let own_namespace = rule.namespace() == settings.namespace;
             let selector = rule.spec.workload_selector.as_ref();
-            if let Some(selector) = selector.filter(|_| own_namespace) {
-                if !has(&settings.labels, &selector.match_labels) {
-                    let path = Path::ROOT.key("spec");
-                    let mut report = Report::new(rule, findings);
-                    report.warn(NO_EFFECT, &path.key("workloadSelector"), "the rule is for other workloads: left out");
-                    continue;
-                }
+            if let Some(selector) = selector.filter(|_| own_namespace)
+                && !has(&settings.labels, &selector.match_labels)
+            {
+                let path = Path::ROOT.key("spec");
+                let mut report = Report::new(rule, findings);
+                report.warn(NO_EFFECT, &path.key("workloadSelector"), "the rule is for other workloads: left out");
+                continue;
             }
             let export_to = &rule.spec.export_to;
             let private = selector.is_some() || export_to.iter().all(|entry| entry == "." || entry == rule.namespace());

@@ -56,13 +56,13 @@ pub(super) fn string_match(text: &StringMatch, empty_prefix: bool, path: &Path<'
             .error(&path.key("prefix"), "an empty `prefix` fits everything")
             .help("remove it, or write what it begins with");
     }
-    if let Some(regex) = &text.regex {
-        if let Err(message) = re2::full(regex) {
-            let finding = report.error(&path.key("regex"), message);
-            finding.code = REGEX;
-            if regex.starts_with('*') {
-                finding.help("`.*` is any text");
-            }
+    if let Some(regex) = &text.regex
+        && let Err(message) = re2::full(regex)
+    {
+        let finding = report.error(&path.key("regex"), message);
+        finding.code = REGEX;
+        if regex.starts_with('*') {
+            finding.help("`.*` is any text");
         }
     }
 }

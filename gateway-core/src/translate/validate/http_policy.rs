@@ -18,12 +18,12 @@ fn set(text: &Option<String>) -> bool {
 
 /// Checks `timeout`.
 pub(super) fn timeout(rule: &HttpRoute, path: &Path<'_>, report: &mut Report<'_>) {
-    if let Some(timeout) = &rule.timeout {
-        if let Some(Err(message)) = Some(duration::normal(timeout)) {
-            let finding = report.error(&path.key("timeout"), message);
-            if timeout.starts_with('0') {
-                finding.help("remove `timeout`: without it there is no limit");
-            }
+    if let Some(timeout) = &rule.timeout
+        && let Some(Err(message)) = Some(duration::normal(timeout))
+    {
+        let finding = report.error(&path.key("timeout"), message);
+        if timeout.starts_with('0') {
+            finding.help("remove `timeout`: without it there is no limit");
         }
     }
 }
@@ -106,12 +106,10 @@ fn fault_abort(abort: &FaultAbort, path: &Path<'_>, report: &mut Report<'_>) {
             report.warn(SURPRISE, &path.key("httpStatus"), format!("a {status} has no body: it is not sent"));
         }
     }
-    if let Some(name) = &abort.grpc_status {
-        if grpc::status(name).is_none() {
-            report
-                .error(&path.key("grpcStatus"), format!("`{name}` is no gRPC status"))
-                .help("for example UNAVAILABLE");
-        }
+    if let Some(name) = &abort.grpc_status
+        && grpc::status(name).is_none()
+    {
+        report.error(&path.key("grpcStatus"), format!("`{name}` is no gRPC status")).help("for example UNAVAILABLE");
     }
     if abort.http2_error.is_some() {
         report.error(&path.key("http2Error"), "`http2Error` is not supported").help("use `httpStatus`");

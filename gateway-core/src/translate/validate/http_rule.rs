@@ -119,10 +119,10 @@ pub(super) fn destination(destination: Option<&Destination>, path: &Path<'_>, re
     } else {
         report.check(&path.key("host"), names::wildcard_domain(host));
     }
-    if let Some(subset) = destination.subset.as_deref().filter(|subset| !subset.is_empty()) {
-        if !names::is_dns_label(subset) {
-            report.error(&path.key("subset"), format!("`{subset}` is no name of a subset"));
-        }
+    if let Some(subset) = destination.subset.as_deref().filter(|subset| !subset.is_empty())
+        && !names::is_dns_label(subset)
+    {
+        report.error(&path.key("subset"), format!("`{subset}` is no name of a subset"));
     }
     if let Some(port) = &destination.port {
         let path = path.key("port");

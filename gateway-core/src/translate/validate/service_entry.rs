@@ -92,11 +92,11 @@ fn ports(service: &ServiceEntry, path: &Path<'_>, report: &mut Report<'_>) {
             report.error(&path.key("name"), format!("the port name `{name}` is here twice"));
         }
         seen_names.push(name);
-        if let Some(protocol) = port.protocol.as_deref().filter(|text| !text.is_empty()) {
-            if Protocol::parse(protocol).is_none() {
-                let help = format!("one of {}", Protocol::NAMES);
-                report.error(&path.key("protocol"), format!("`{protocol}` is no protocol")).help(help);
-            }
+        if let Some(protocol) = port.protocol.as_deref().filter(|text| !text.is_empty())
+            && Protocol::parse(protocol).is_none()
+        {
+            let help = format!("one of {}", Protocol::NAMES);
+            report.error(&path.key("protocol"), format!("`{protocol}` is no protocol")).help(help);
         }
         if let Some(target) = port.target_port.filter(|target| *target != 0) {
             report.check(&path.key("targetPort"), names::port(target));
@@ -116,11 +116,10 @@ fn resolution(service: &ServiceEntry, spec: &Path<'_>, report: &mut Report<'_>) 
             let message = "resolution NONE goes to the client's original destination, which a gateway has not: 503";
             report.warn(NO_EFFECT, &path, message).help("write `resolution: DNS` or STATIC");
         }
-        Resolution::Static => {}
         Resolution::Dns | Resolution::DnsRoundRobin if wildcard && service.endpoints.is_empty() => {
             report.error(&path, "a wildcard host cannot be looked up").help("list `endpoints`");
         }
-        Resolution::Dns => {}
+        Resolution::Static | Resolution::Dns => {}
         Resolution::DnsRoundRobin => {
             if service.endpoints.len() > 1 {
                 report.error(&spec.key("endpoints"), "DNS_ROUND_ROBIN has one endpoint at most").help("write DNS");

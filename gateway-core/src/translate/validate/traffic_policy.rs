@@ -132,7 +132,7 @@ fn consistent_hash(hash: &ConsistentHash, path: &Path<'_>, report: &mut Report<'
 }
 
 fn is_prime(number: u64) -> bool {
-    number >= 2 && number < MAX_TABLE && (2..).take_while(|n| n * n <= number).all(|n| number % n != 0)
+    (2..MAX_TABLE).contains(&number) && (2..).take_while(|n| n * n <= number).all(|n| !number.is_multiple_of(n))
 }
 
 fn locality_balancer(block: &LocalityBalancer, path: &Path<'_>, report: &mut Report<'_>) {
