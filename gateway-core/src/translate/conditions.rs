@@ -78,5 +78,10 @@ pub(super) fn is_catch_all(matches: &RequestMatch) -> bool {
         StringMatch::Regex(regex) => regex.source() == ".*",
         StringMatch::Exact(_) => false,
     });
-    any_path && RequestMatch { path: None, ..matches.clone() } == RequestMatch::default()
+    any_path
+        && matches.scheme.is_none()
+        && matches.method.is_none()
+        && matches.authority.is_none()
+        && matches.headers.is_empty()
+        && matches.query.is_empty()
 }
