@@ -7,7 +7,7 @@ use super::clusters::{Clusters, Unknown};
 use super::conditions::{Place, holds_here, is_catch_all, request_match};
 use super::{Report, Settings};
 use crate::diagnostic::{Diagnostic, REFERENCE, UNREACHABLE};
-use crate::istio::{HttpRoute, Object, VirtualService};
+use crate::istio::{HttpMatch, HttpRoute, Object, VirtualService};
 use crate::model::{ObjectName, Origin, RequestMatch, Route};
 use crate::yaml::Path;
 
@@ -50,11 +50,25 @@ pub(super) fn routes(
         }
         report_missing(vs, rule, &path, &missing, findings);
         if ended {
-            report_hidden(vs, &http, n, findings);
+            if takes_everything_everywhere(rule) {
+                report_hidden(vs, &http, n, findings);
+            }
             break;
         }
     }
     out
+}
+
+/// A rule that takes everything only on one port or Gateway hides nothing on the others.
+fn takes_everything_everywhere(rule: &HttpRoute) -> bool {
+    let everywhere = |entry: &HttpMatch| {
+        entry.port.unwrap_or(0) == 0
+            && entry.gateways.is_empty()
+            && entry.source_labels.is_empty()
+            && entry.source_namespace.is_none()
+            && is_catch_all(&request_match(entry))
+    };
+    rule.r#match.is_empty() || rule.r#match.iter().any(everywhere)
 }
 
 /// One set of conditions for each entry of `match` that can hold here; or one without conditions.

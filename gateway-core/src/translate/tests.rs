@@ -36,6 +36,170 @@ fn load(config: &str) -> (Config, Vec<Diagnostic>) {
     (config, findings)
 }
 
+/// Translates a configuration without the recorded services.
+fn alone(config: &str) -> (Config, Vec<Diagnostic>) {
+    let (resources, mut findings) = parse(&[SourceFile::new("gateway.yaml", config)], &ParseOptions::default());
+    let (config, more) = translate(&resources, &Settings::default());
+    findings.extend(more);
+    (config, findings)
+}
+
+const GATEWAY: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: ['*']
+---
+";
+
+/// A VirtualService with these rules, bound to [`GATEWAY`].
+fn service(http: &str) -> String {
+    let indented: String = http.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "{GATEWAY}apiVersion: networking.istio.io/v1\nkind: VirtualService\n\
+         metadata: {{name: shop, namespace: app}}\n\
+         spec:\n  hosts: [shop.example.com]\n  gateways: [istio-system/gw]\n  http:\n{indented}"
+    )
+}
+
+#[test]
+fn findings_are_shown_as_users_read_them() {
+    let cases = [
+        (
+            "- match:\n  - uri:\n    exact: /app\n  route: [{destination: {host: c, port: {number: 80}}}]",
+            "\
+error[IST0106]: unknown field `exact` in HTTPMatchRequest
+  --> gateway.yaml:19:7
+   |
+18 |     - uri:
+   |       --- `uri` is empty
+19 |       exact: /app
+   |       ^^^^^ this belongs one level deeper, under `uri`
+   |
+   = note: in VirtualService app/shop, spec.http[0].match[0].exact
+   = help: indent by 2 more spaces",
+        ),
+        (
+            "- match: [{uri: {regex: '/(a'}}]\n  redirect: {uri: /}",
+            "\
+error[IST0122]: `/(a` is no RE2 expression: missing closing )
+  --> gateway.yaml:17:27
+   |
+17 |   - match: [{uri: {regex: '/(a'}}]
+   |                           ^^^^^
+   |
+   = note: in VirtualService app/shop, spec.http[0].match[0].uri.regex",
+        ),
+        (
+            "- redirect: {uri: /a}\n- redirect: {uri: /b}",
+            "\
+warning[IST0130]: this rule, and all after it, can never be reached
+  --> gateway.yaml:18:5
+   |
+17 |   - redirect: {uri: /a}
+   |     -------- this takes every request
+18 |   - redirect: {uri: /b}
+   |     ^^^^^^^^
+   |
+   = note: in VirtualService app/shop, spec.http[1]
+   = help: move it to the end",
+        ),
+        (
+            "- route: [{destination: {host: c, port: {number: 80}}}]\n  tiemout: 5s",
+            "\
+error[IST0106]: unknown field `tiemout` in HTTPRoute
+  --> gateway.yaml:18:5
+   |
+18 |     tiemout: 5s
+   |     ^^^^^^^ not known here
+   |
+   = note: in VirtualService app/shop, spec.http[0].tiemout
+   = help: did you mean `timeout`?",
+        ),
+    ];
+    for (rules, expected) in cases {
+        let text = service(rules);
+        let (_, findings) = alone(&text);
+        let shown = crate::diagnostic::render(&findings, &[SourceFile::new("gateway.yaml", text)], false);
+        assert_eq!(shown.trim_end(), expected);
+    }
+}
+
+fn first_route(config: &Config) -> &crate::model::Route {
+    let table = config.listener(80).unwrap().route_configs().next().unwrap();
+    &table.virtual_hosts[0].routes[0]
+}
+
+fn first_forward(config: &Config) -> &crate::model::Forward {
+    let Action::Forward(forward) = &first_route(config).action else { panic!("not forwarded") };
+    forward
+}
+
+#[test]
+fn header_levels_are_merged_as_istio_and_envoy_do() {
+    let rules = |more: &str| {
+        format!(
+            "- headers: {{request: {{set: {{x: rule, Host: rule.com}}, remove: [gone]}}}}\n  route:\n\
+             \x20 - destination: {{host: c, port: {{number: 80}}}}\n    weight: 1\n\
+             \x20   headers: {{request: {{set: {{x: destination}}, add: {{B: b, a: a}}, remove: [old]}}}}\n{more}"
+        )
+    };
+    let ops = |text: &str| -> Vec<String> {
+        let (config, _) = alone(&service(text));
+        let shown = first_forward(&config).destinations[0].request_headers.0.iter().map(|op| match op {
+            crate::model::HeaderOp::Remove(name) => format!("-{name}"),
+            crate::model::HeaderOp::Set(name, value) => format!("{name}={}", value.source()),
+            crate::model::HeaderOp::Add(name, value) => format!("{name}+{}", value.source()),
+        });
+        shown.collect()
+    };
+    assert_eq!(ops(&rules("")), ["-gone", "-old", "x=rule", "x=destination", "b+b", "a+a"]);
+    let second = "  - {destination: {host: d, port: {number: 80}}, weight: 1}\n";
+    assert_eq!(ops(&rules(second)), ["-old", "x=destination", "b+b", "a+a", "-gone", "x=rule"]);
+}
+
+#[test]
+fn a_host_that_nothing_describes_is_looked_up_if_it_has_a_port() {
+    let (config, findings) = alone(&service("- route: [{destination: {host: Api.Example.org, port: {number: 8080}}}]"));
+    assert_eq!(findings, []);
+    assert_eq!(config.clusters[0].name.to_string(), "outbound|8080||api.example.org");
+    assert_eq!(config.clusters[0].endpoints, Endpoints::Unlisted("Api.Example.org".to_owned(), 8080));
+    let (config, findings) = alone(&service("- route: [{destination: {host: api.example.org}}]"));
+    assert_eq!(config.clusters, []);
+    assert_eq!(findings[0].code, crate::diagnostic::REFERENCE);
+    assert_eq!(findings[0].path, "spec.http[0].route[0].destination.host");
+}
+
+#[test]
+fn a_fixed_address_goes_before_everything() {
+    let (resources, _) =
+        parse(&[SourceFile::new("f", service("- route: [{destination: {host: c}}]"))], &ParseOptions::default());
+    let rule = ResolveRule {
+        host: "c.app.svc.cluster.local".to_owned(),
+        port: Some(8080),
+        address: ([127, 0, 0, 1], 9).into(),
+        h2: true,
+    };
+    let (config, findings) = translate(&resources, &Settings { resolve: vec![rule], ..Settings::default() });
+    assert_eq!(findings, []);
+    assert_eq!(config.clusters[0].name.port, 8080);
+    assert_eq!(config.clusters[0].protocol, crate::model::Protocol::Http2);
+}
+
+#[test]
+fn one_bad_object_hurts_no_other() {
+    let bad = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: bad}\n\
+               spec: {hosts: [b.com], gateways: [istio-system/gw], http: [{}]}\n";
+    let (config, findings) = alone(&format!("{}{bad}", service("- redirect: {uri: /a}")));
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let table = config.listener(80).unwrap().route_configs().next().unwrap();
+    assert_eq!(table.virtual_hosts.len(), 1);
+}
+
 /// All cases of a topic folder, or of all.
 fn cases(topics: impl Fn(&str) -> bool) -> Vec<(String, Value)> {
     let mut out = Vec::new();
@@ -233,4 +397,21 @@ fn recorded_answers_as_far_as_the_configuration_decides_them() {
     }
     assert!(compared > 650, "{compared}");
     assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// Any damage to a text is reported, never a panic, and every finding can be shown.
+    #[test]
+    fn damaged_texts_never_panic(at in 0_usize..900, length in 0_usize..12, with in ".{0,6}") {
+        let mut text = service("- match: [{uri: {prefix: /ä}, headers: {x: {regex: 'a.*'}}}]\n  route:\n  - {destination: {host: c}, weight: 5}\n  timeout: 5s\n- directResponse: {status: 200}");
+        text += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {tls.key: x}\n";
+        let start = text.floor_char_boundary(at.min(text.len()));
+        let end = text.floor_char_boundary((start + length).min(text.len()));
+        text.replace_range(start..end.max(start), &with);
+        let (_, findings) = alone(&text);
+        let shown = crate::diagnostic::render(&findings, &[SourceFile::new("gateway.yaml", text)], false);
+        proptest::prop_assert!(findings.is_empty() == shown.is_empty());
+    }
 }

@@ -196,8 +196,8 @@ impl<'a> Reader<'a> {
     fn syntax_error(&mut self, error: &ScanError) {
         let marker = error.marker();
         let start = marker.byte_offset().unwrap_or(0).min(self.text.len());
-        let place =
-            Place { range: start..(start + 1).min(self.text.len()), line: marker.line(), column: marker.col() + 1 };
+        let width = self.text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        let place = Place { range: start..start + width, line: marker.line(), column: marker.col() + 1 };
         let mut finding = Diagnostic::new(SYNTAX, Severity::Error, format!("this is no YAML: {}", error.info()));
         finding.at(&self.file, place, "").note("reading goes on at the next line `---`");
         self.findings.push(finding);
