@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -27,6 +27,7 @@ pub struct Exchange {
     request_ended: AtomicBool,
     request_end: Notify,
     finish: OnceLock<Arc<dyn OnFinish>>,
+    guard: OnceLock<Guard>,
 }
 
 /// What is known about the exchange so far.
@@ -35,8 +36,8 @@ pub struct Exchange {
 pub struct Record {
     /// The chosen route.
     pub route: Option<Arc<RouteInfo>>,
-    /// The chosen cluster.
-    pub cluster: Option<ClusterName>,
+    /// The chosen destination.
+    pub destination: Option<Arc<DestinationInfo>>,
     /// The endpoint of the latest try.
     pub upstream: Option<SocketAddr>,
     /// Our address on the connection to it.
@@ -67,6 +68,27 @@ pub struct Record {
     pub end: Option<End>,
     /// The request as it was sent upstream, if the route's response operators ask for it.
     pub sent: Option<Box<http::request::Parts>>,
+    /// The request as it was routed (as it came, if it was refused before), if a log asks for it.
+    pub request: Option<Box<http::request::Parts>>,
+    /// The response's headers, if a log asks for them.
+    pub response: Option<Box<HeaderMap>>,
+}
+
+/// A destination, as logs and metrics name it.
+#[derive(Debug)]
+pub struct DestinationInfo {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its metrics, made as they are needed.
+    pub(crate) series: crate::http::metrics::SeriesTable,
+}
+
+impl DestinationInfo {
+    /// For requests from `workers` threads.
+    #[must_use]
+    pub fn new(cluster: ClusterName, workers: usize) -> Self {
+        Self { cluster, series: crate::http::metrics::SeriesTable::new(workers) }
+    }
 }
 
 /// A route, as logs, metrics and operators name it.
@@ -95,7 +117,24 @@ impl Exchange {
             request_ended: AtomicBool::new(false),
             request_end: Notify::new(),
             finish: OnceLock::new(),
+            guard: OnceLock::new(),
         }
+    }
+
+    /// The record of a request that is made beside this one (a mirror's): on the same connection, counted too.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let new = Self::new(self.conn.clone());
+        if let Some(guard) = self.guard.get() {
+            new.hold(guard.0.enter());
+        }
+        new
+    }
+
+    /// Keeps a guard for as long as the record lives; the first one only.
+    pub fn hold(&self, guard: Guard) {
+        // A second copy of the layer counts the request a second time for a moment only.
+        let _ = self.guard.set(guard);
     }
 
     /// The record of this request, if a server of ours took it.
@@ -125,6 +164,13 @@ impl Exchange {
     pub fn on_finish(&self, observer: Arc<dyn OnFinish>) {
         // A second observer is a second copy of the same layer: one record is logged once.
         let _ = self.finish.set(observer);
+    }
+
+    /// The exchange is over: tells the observer.
+    pub(crate) fn finished(&self) {
+        if let Some(observer) = self.finish.get() {
+            observer.finish(self);
+        }
     }
 
     /// The request has no more bytes to come.
@@ -169,9 +215,7 @@ impl OnEnd for Exchange {
                         record.flags.set(Flag::DownstreamTermination);
                     }
                 }
-                if let Some(observer) = self.finish.get() {
-                    observer.finish(&self);
-                }
+                self.finished();
             }
         }
     }
@@ -186,6 +230,54 @@ pub fn grpc_status(headers: &HeaderMap) -> Option<u16> {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("conn", &self.conn).field("record", &*self.record()).finish_non_exhaustive()
+    }
+}
+
+/// Counts requests under way. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    now: AtomicUsize,
+    none: Notify,
+}
+
+/// One request under way, until it is dropped.
+#[derive(Debug)]
+pub struct Guard(InFlight);
+
+impl InFlight {
+    /// One more.
+    #[must_use]
+    pub fn enter(&self) -> Guard {
+        self.0.now.fetch_add(1, Ordering::Relaxed);
+        Guard(self.clone())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn now(&self) -> usize {
+        self.0.now.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is none.
+    pub async fn none(&self) {
+        loop {
+            let none = self.0.none.notified();
+            if self.now() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.0.0.now.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.none.notify_waiters();
+        }
     }
 }
 

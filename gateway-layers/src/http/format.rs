@@ -126,10 +126,10 @@ fn about_record(operator: &Operator, record: &Record, facts: &Facts<'_>, out: &m
         Operator::ResponseFlags => shown(record.flags, out),
         Operator::Protocol => record.protocol.is_some_and(|protocol| text(protocol, out)),
         Operator::RouteName => record.route.as_ref().is_some_and(|route| text(&route.name, out)),
-        Operator::UpstreamClusterRaw => record.cluster.as_ref().is_some_and(|cluster| shown(cluster, out)),
+        Operator::UpstreamClusterRaw => record.destination.as_ref().is_some_and(|to| shown(&to.cluster, out)),
         // Istio's statistics name, which the operator shows in headers, ends in a semicolon.
         Operator::UpstreamCluster => {
-            record.cluster.as_ref().is_some_and(|cluster| shown(format_args!("{cluster};"), out))
+            record.destination.as_ref().is_some_and(|to| shown(format_args!("{};", to.cluster), out))
         }
         Operator::UpstreamHost => record.upstream.is_some_and(|address| shown(address, out)),
         Operator::UpstreamLocalAddress => record.upstream_local.is_some_and(|address| shown(address, out)),

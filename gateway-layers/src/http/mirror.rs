@@ -127,7 +127,7 @@ fn copy(req: &mut Request<Body>) -> Request<Body> {
     *copy.headers_mut() = req.headers().clone();
     if let Some(exchange) = Exchange::of(req) {
         // A record of its own: what becomes of the copy is not the request's.
-        let own = Exchange::new(exchange.conn().clone());
+        let own = exchange.beside();
         own.end_request();
         let local = HeaderValue::try_from(exchange.conn().local.ip().to_canonical().to_string());
         if let Ok(local) = local {

@@ -6,6 +6,8 @@
 //! 4. for each route [`Split`], [`HeadersLayer`], [`TimeoutLayer`], [`RewriteLayer`], `MirrorLayer`, `RetryLayer`.
 //!
 //! Services that answer by themselves: [`Redirect`], [`DirectResponse`].
+#[cfg(feature = "conn")]
+pub mod access_log;
 mod answer;
 #[cfg(feature = "conn")]
 pub mod direct_response;
@@ -17,9 +19,13 @@ pub mod https_redirect;
 #[cfg(feature = "conn")]
 pub mod local_reply;
 #[cfg(feature = "conn")]
+pub mod metrics;
+#[cfg(feature = "conn")]
 pub mod mirror;
 #[cfg(feature = "conn")]
 pub mod normalize;
+#[cfg(feature = "conn")]
+pub mod observe;
 #[cfg(feature = "conn")]
 pub mod redirect;
 #[cfg(feature = "conn")]
@@ -50,9 +56,9 @@ pub mod virtual_host;
 #[cfg(feature = "conn")]
 pub use self::{
     direct_response::DirectResponse, headers::HeadersLayer, local_reply::LocalReply, mirror::MirrorLayer,
-    normalize::NormalizeLayer, redirect::Redirect, request_head::RequestHeadLayer, rescue::RescueLayer,
-    response_head::ResponseHeadLayer, retry::RetryLayer, rewrite::RewriteLayer, split::Split, timeout::TimeoutLayer,
-    upgrade::UpgradeLayer, upstream_head::UpstreamHeadLayer,
+    normalize::NormalizeLayer, observe::ObserveLayer, redirect::Redirect, request_head::RequestHeadLayer,
+    rescue::RescueLayer, response_head::ResponseHeadLayer, retry::RetryLayer, rewrite::RewriteLayer, split::Split,
+    timeout::TimeoutLayer, upgrade::UpgradeLayer, upstream_head::UpstreamHeadLayer,
 };
 pub use self::{
     https_redirect::HttpsRedirectLayer,
