@@ -7,17 +7,19 @@
 //!
 //! * [`model`]: the valid configuration, plain data; it can be built by hand.
 //! * [`host_table`], [`route_table`]: which host, which route; the same answer as a scan in order, at flat cost.
+//! * [`authority`], [`path`]: what Host and path of a request are, in one form for all that look at them.
 //! * [`template`]: header values and log lines with Envoy's command operators.
 //!
 //! With the feature `istio`: `yaml`, `istio` and `translate` read Istio's resources and make a
 //! [`Config`](model::Config) of them; `diagnostic` tells people what is wrong with them.
+pub mod authority;
 #[cfg(feature = "istio")]
 pub mod diagnostic;
 pub mod host_table;
 #[cfg(feature = "istio")]
 pub mod istio;
-
 pub mod model;
+pub mod path;
 pub mod route_table;
 pub mod template;
 #[cfg(feature = "istio")]

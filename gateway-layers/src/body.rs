@@ -24,6 +24,8 @@ pub struct Body {
     kind: Kind,
     /// Data bytes that went through.
     bytes: u64,
+    /// Trailers are swallowed.
+    without_trailers: bool,
     first: Option<(Arc<dyn OnEnd>, Side)>,
     second: Option<(Arc<dyn OnEnd>, Side)>,
 }
@@ -74,7 +76,7 @@ impl Body {
     }
 
     const fn of(kind: Kind) -> Self {
-        Self { kind, bytes: 0, first: None, second: None }
+        Self { kind, bytes: 0, without_trailers: false, first: None, second: None }
     }
 
     /// Takes any body. `Body`, `Incoming` and one that is empty are recognised and not boxed.
@@ -110,6 +112,13 @@ impl Body {
         } else {
             self.second = Some((observer, side));
         }
+        self
+    }
+
+    /// Trailers are not passed on: those of HTTP/1 requests, as Envoy does.
+    #[must_use]
+    pub const fn without_trailers(mut self) -> Self {
+        self.without_trailers = true;
         self
     }
 
@@ -151,7 +160,13 @@ impl http_body::Body for Body {
             Poll::Ready(Some(Err(_))) => self.ended(End::Failed, None),
             Poll::Ready(Some(Ok(frame))) => match (frame.data_ref(), frame.trailers_ref()) {
                 (Some(data), _) => self.bytes += data.len() as u64,
-                (None, trailers) => self.ended(End::Complete, trailers),
+                (None, trailers) => {
+                    self.ended(End::Complete, trailers);
+                    if self.without_trailers {
+                        self.kind = Kind::Empty;
+                        return Poll::Ready(None);
+                    }
+                }
             },
             Poll::Pending => {}
         }

@@ -41,6 +41,8 @@ pub struct Record {
     pub upstream: Option<SocketAddr>,
     /// Our address on the connection to it.
     pub upstream_local: Option<SocketAddr>,
+    /// Endpoints of earlier tries, which the next one should not take.
+    pub tried: Vec<SocketAddr>,
     /// Tries so far.
     pub attempts: u32,
     /// Envoy's response flags.
@@ -53,6 +55,8 @@ pub struct Record {
     pub status: u16,
     /// `grpc-status` of the response, from its head or its trailers.
     pub grpc_status: Option<u16>,
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: Option<&'static str>,
     /// Is it a gRPC request?
     pub grpc: bool,
     /// Data bytes of the request's body.

@@ -23,6 +23,8 @@ pub mod http;
 pub mod live;
 #[cfg(feature = "conn")]
 pub mod random;
+#[cfg(feature = "conn")]
+mod rare;
 pub mod service;
 #[cfg(feature = "stack")]
 pub mod stack;

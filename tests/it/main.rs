@@ -1,1 +1,4 @@
 //! One binary for all end-to-end tests.
+
+mod cases;
+mod harness;

@@ -110,6 +110,22 @@ pub struct Regex {
 pub struct RegexError(String);
 
 impl RequestMatch {
+    /// Only a path prefix.
+    #[must_use]
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        Self::path(StringMatch::Prefix(prefix.into()))
+    }
+
+    /// Only a path, exactly.
+    #[must_use]
+    pub fn exact(path: impl Into<String>) -> Self {
+        Self::path(StringMatch::Exact(path.into()))
+    }
+
+    fn path(value: StringMatch) -> Self {
+        Self { path: Some(PathMatch { value, ignore_case: false }), ..Self::default() }
+    }
+
     /// Everything but the path: what is left to test for a candidate of the route table.
     #[must_use]
     pub fn fits_beside_path(&self, head: &RequestHead<'_>) -> bool {

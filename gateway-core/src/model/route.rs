@@ -119,6 +119,14 @@ pub struct Redirect {
     pub response_headers: HeaderOps,
 }
 
+impl Redirect {
+    /// With this status, everything else as in the request.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self { status, scheme: None, authority: None, port: None, path: None, response_headers: HeaderOps::default() }
+    }
+}
+
 /// The schemes that can be redirected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UriScheme {

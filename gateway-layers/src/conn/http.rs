@@ -28,12 +28,12 @@ use super::{
     Conn, ConnInfo, Phase, Watch,
     activity::{Active, Activity, Patience},
     io::Watched,
-    rare::Rare,
 };
 use crate::{
     BoxError, BoxFuture,
     error::{Error, Kind},
     exchange::Exchange,
+    rare::Rare,
 };
 
 /// Serves HTTP/1.1 and HTTP/2 with `S`, for any kind of bytes. ALPN decides the protocol; without ALPN the first

@@ -23,7 +23,6 @@ mod http;
 mod info;
 mod io;
 mod listener;
-mod rare;
 mod serve;
 #[cfg(feature = "tls")]
 pub mod tls;

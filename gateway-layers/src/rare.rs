@@ -11,7 +11,7 @@ use std::{
 
 /// Polls a rare event next to a busy future: again only after the event woke us, not at each poll of the busy one.
 #[derive(Default)]
-pub(super) struct Rare {
+pub(crate) struct Rare {
     waker: Option<Waker>,
     event: Arc<Event>,
 }
@@ -34,7 +34,7 @@ impl Wake for Event {
 
 impl Rare {
     /// Ready if `event` is; nearly always one comparison and one load.
-    pub(super) fn poll<T>(&mut self, cx: &Context<'_>, event: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    pub(crate) fn poll<T>(&mut self, cx: &Context<'_>, event: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         let same_task = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if same_task && !self.event.fired.swap(false, Ordering::Acquire) {
             return Poll::Pending;
@@ -45,7 +45,7 @@ impl Rare {
     }
 
     /// The next poll asks the event, whatever woke us: for after it was ready.
-    pub(super) fn again(&mut self) {
+    pub(crate) fn again(&mut self) {
         self.waker = None;
     }
 }
