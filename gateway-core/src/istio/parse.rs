@@ -74,7 +74,7 @@ struct Head {
 impl Parser<'_> {
     fn document(&mut self, document: yaml::Document, file: &Arc<str>) {
         let broken = document.findings.iter().any(|finding| finding.severity == Severity::Error);
-        let id = document.root.as_ref().map(|root| self.id(root));
+        let id = document.root.as_ref().map(|root| self.id(root)).filter(|id| !id.kind.is_empty());
         self.findings.extend(document.findings.into_iter().map(|mut finding| {
             finding.resource.clone_from(&id);
             finding
@@ -266,7 +266,7 @@ impl Parser<'_> {
 
     fn error(&mut self, head: &Head, root: &Node, path: &Path<'_>, message: String) -> &mut Diagnostic {
         let mut finding = Diagnostic::new(SCHEMA, Severity::Error, message);
-        finding.resource = Some(head.id.clone());
+        finding.resource = Some(head.id.clone()).filter(|id| !id.kind.is_empty());
         finding.path = path.to_string();
         finding.at(&head.file, root.place_of(path), "");
         self.findings.push(finding);

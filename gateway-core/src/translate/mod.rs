@@ -99,6 +99,7 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
     let used = tables.used;
     references::hosts_without_server(&bound, &used, &selected, &mut findings);
     let secrets = references::secrets(&selected, resources, settings, &mut findings);
+    re2::forget_compiled();
     (Config { listeners, clusters: clusters.into_built(), secrets }, without_repeats(findings))
 }
 

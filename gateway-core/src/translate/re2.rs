@@ -3,6 +3,8 @@
 //! Both are of one family, but not the same: Rust knows nested classes, `x++` and `\b{start}`, which RE2 does not;
 //! RE2 knows `\Q...\E`. The verdict must be RE2's, for that is what Istio's users write and test against.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -13,10 +15,26 @@ const MAX_REPEAT: u32 = 1000;
 /// Istio's limit.
 const MAX_LENGTH: usize = 1024;
 
+thread_local! {
+    /// What was compiled during this translation: the checks and the routes need the same, and compiling costs more
+    /// than everything else together.
+    static COMPILED: RefCell<HashMap<String, Result<Regex, String>>> = RefCell::default();
+}
+
 /// An expression that must match a whole text.
 pub(super) fn full(source: &str) -> Result<Regex, String> {
-    let rust = checked(source)?;
-    Regex::full(&rust).map_err(|error| wrong(source, &error.to_string()))
+    let known = COMPILED.with_borrow(|compiled| compiled.get(source).cloned());
+    known.unwrap_or_else(|| {
+        let regex =
+            checked(source).and_then(|rust| Regex::full(&rust).map_err(|error| wrong(source, &error.to_string())));
+        COMPILED.with_borrow_mut(|compiled| compiled.insert(source.to_owned(), regex.clone()));
+        regex
+    })
+}
+
+/// Gives the memory back when a translation is done.
+pub(super) fn forget_compiled() {
+    COMPILED.with_borrow_mut(HashMap::clear);
 }
 
 /// An expression that may match anywhere.

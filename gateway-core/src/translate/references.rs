@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::tls::{credentials, secret_name};
 use super::virtual_hosts::Bound;
-use super::{Report, Settings, hosts};
+use super::{Report, Settings, hosts, tls};
 use crate::diagnostic::{CREDENTIAL, Diagnostic, HOST_NOT_IN_GATEWAY, NOT_BUILT, REFERENCE, UNBOUND};
-use crate::istio::{Gateway, Object, Resolution, Resources, ServiceEntry, TlsMode, VirtualService};
+use crate::istio::{self, Gateway, Object, Resolution, Resources, ServerTls, ServiceEntry, TlsMode, VirtualService};
 use crate::model::{Secret, SecretName};
 use crate::yaml::Path;
 
@@ -84,56 +84,92 @@ pub(super) fn secrets(
     settings: &Settings,
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<Secret> {
-    let mut found: BTreeMap<SecretName, Secret> = BTreeMap::new();
-    let mut find = |name: &SecretName| -> bool {
-        // Secrets of other namespaces are not the gateway's to read.
-        let own = *name.namespace == *settings.namespace;
-        let object =
-            resources.secrets.iter().find(|s| own && *s.namespace() == *name.namespace && *s.name() == *name.name);
-        object.map(|object| found.insert(name.clone(), super::tls::secret(object))).is_some()
-    };
+    let mut secrets = Secrets { resources, settings, found: BTreeMap::new() };
     let spec = Path::ROOT.key("spec");
     let servers = spec.key("servers");
     for gateway in selected {
         for (n, server) in gateway.spec.servers.iter().enumerate() {
             let Some(tls) = server.tls.as_ref().filter(|_| super::is_terminated(server)) else { continue };
             let path = servers.index(n);
-            let path = path.key("tls");
-            for credential in credentials(tls) {
-                let name = secret_name(credential, settings);
-                if !find(&name) {
-                    missing(gateway, &path, credential, &name, settings, findings);
+            let mut report = Report::new(gateway, findings);
+            secrets.certificates(tls, &path.key("tls"), &mut report);
+            secrets.client_ca(tls, &path.key("tls"), &mut report);
+        }
+    }
+    secrets.found.into_values().collect()
+}
+
+struct Secrets<'a> {
+    resources: &'a Resources,
+    settings: &'a Settings,
+    found: BTreeMap<SecretName, Secret>,
+}
+
+impl Secrets<'_> {
+    fn find(&mut self, name: &SecretName) -> Option<&Secret> {
+        // Secrets of other namespaces are not the gateway's to read.
+        let own = *name.namespace == *self.settings.namespace;
+        let same = |s: &&Object<istio::Secret>| own && *s.namespace() == *name.namespace && *s.name() == *name.name;
+        let object = self.resources.secrets.iter().find(same)?;
+        Some(self.found.entry(name.clone()).or_insert_with(|| tls::secret(object)))
+    }
+
+    fn certificates(&mut self, server: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+        let list = path.key("credentialNames");
+        for (n, written) in credentials(server).into_iter().enumerate() {
+            let name = secret_name(written, self.settings);
+            let single = path.key("credentialName");
+            let of_list = list.index(n);
+            let field = if server.credential_names.is_empty() { &single } else { &of_list };
+            let settings = self.settings;
+            match self.find(&name) {
+                None => missing(written, &name, settings, field, report),
+                Some(secret) if secret.certificate.is_none() => {
+                    let message = format!("the Secret `{name}` has no certificate: connections to this server fail");
+                    report.warn(CREDENTIAL, field, message).help("it needs `tls.crt` and `tls.key`, both not empty");
                 }
-                if tls.mode == Some(TlsMode::Mutual) {
-                    find(&SecretName { name: format!("{}-cacert", name.name).into(), ..name });
-                }
-            }
-            if let Some(ca) = tls.ca_cert_credential_name.as_deref().filter(|name| !name.is_empty()) {
-                let name = secret_name(ca, settings);
-                if !find(&name) {
-                    missing(gateway, &path, ca, &name, settings, findings);
-                }
+                Some(_) => {}
             }
         }
     }
-    found.into_values().collect()
+
+    fn client_ca(&mut self, server: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+        if server.mode != Some(TlsMode::Mutual) {
+            return;
+        }
+        let field = path.key("caCertCredentialName");
+        let settings = self.settings;
+        if let Some(ca) = server.ca_cert_credential_name.as_deref().filter(|name| !name.is_empty()) {
+            let name = secret_name(ca, settings);
+            match self.find(&name) {
+                None => missing(ca, &name, settings, &field, report),
+                Some(secret) if secret.ca.is_none() => without_ca(&name, &field, report),
+                Some(_) => {}
+            }
+            return;
+        }
+        let Some(written) = credentials(server).first().copied() else { return };
+        let own = secret_name(written, settings);
+        let ca = SecretName { name: format!("{}-cacert", own.name).into(), ..own.clone() };
+        // The first that exists counts, even if it is of no use.
+        let name = if self.find(&ca).is_some() { ca } else { own };
+        if self.find(&name).is_some_and(|secret| secret.ca.is_none()) {
+            without_ca(&name, &path.key("credentialName"), report);
+        }
+    }
 }
 
-fn missing(
-    gateway: &Object<Gateway>,
-    tls: &Path<'_>,
-    written: &str,
-    name: &SecretName,
-    settings: &Settings,
-    findings: &mut Vec<Diagnostic>,
-) {
-    let field = tls.key("credentialName");
-    let mut report = Report::new(gateway, findings);
+fn without_ca(name: &SecretName, field: &Path<'_>, report: &mut Report<'_>) {
+    let message = format!("the Secret `{name}` has no client CA: connections to this server fail");
+    report.warn(CREDENTIAL, field, message).help("it needs `ca.crt`");
+}
+
+fn missing(written: &str, name: &SecretName, settings: &Settings, field: &Path<'_>, report: &mut Report<'_>) {
     let finding = if *name.namespace == *settings.namespace {
-        report.warn(CREDENTIAL, &field, format!("there is no Secret `{name}`: connections to this server fail"))
+        report.warn(CREDENTIAL, field, format!("there is no Secret `{name}`: connections to this server fail"))
     } else {
         let message = format!("`{written}` is in another namespace than the gateway: it is not used");
-        report.warn(CREDENTIAL, &field, message)
+        report.warn(CREDENTIAL, field, message)
     };
     finding.help(format!("add a Secret in namespace `{}`, with `tls.crt` and `tls.key`", settings.namespace));
 }

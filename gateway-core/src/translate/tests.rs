@@ -101,9 +101,9 @@ warning[IST0130]: this rule, and all after it, can never be reached
   --> gateway.yaml:18:5
    |
 17 |   - redirect: {uri: /a}
-   |     -------- this takes every request
+   |     ------------------- this takes every request
 18 |   - redirect: {uri: /b}
-   |     ^^^^^^^^
+   |     ^^^^^^^^^^^^^^^^^^^
    |
    = note: in VirtualService app/shop, spec.http[1]
    = help: move it to the end",
@@ -198,6 +198,107 @@ fn one_bad_object_hurts_no_other() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     let table = config.listener(80).unwrap().route_configs().next().unwrap();
     assert_eq!(table.virtual_hosts.len(), 1);
+}
+
+/// Code and path of every finding.
+fn codes(config: &str) -> Vec<String> {
+    let (_, findings) = alone(config);
+    findings.iter().map(|finding| format!("{} {} {}", finding.severity, finding.code, finding.path)).collect()
+}
+
+#[test]
+fn what_is_not_built_is_named_and_does_not_hide_what_is_invalid() {
+    let route = "route: [{destination: {host: c, port: {number: 80}}}]";
+    let cases = [
+        ("delegate", "- delegate: {name: x}".to_owned(), vec!["error GW0001 spec.http[0].delegate"]),
+        (
+            "valid fault",
+            format!("- {route}\n  fault: {{abort: {{httpStatus: 500, percentage: {{value: 1}}}}}}"),
+            vec![],
+        ),
+        ("bad fault", format!("- {route}\n  fault: {{}}"), vec!["error IST0106 spec.http[0].fault"]),
+        ("retries", format!("- {route}\n  retries: {{attempts: 3, retryOn: 'reset,503'}}"), vec![]),
+        (
+            "claim",
+            format!("- match: [{{headers: {{'@request.auth.claims.a': {{exact: b}}}}}}]\n  {route}"),
+            vec!["error IST0149 spec.http[0].match[0].headers[\"@request.auth.claims.a\"]"],
+        ),
+        (
+            "operator",
+            format!("- {route}\n  headers: {{response: {{set: {{x: '%FOO%'}}}}}}"),
+            vec!["error IST0106 spec.http[0].headers.response.set.x"],
+        ),
+        (
+            "rewrite without slash",
+            format!("- {route}\n  rewrite: {{uri: bar}}"),
+            vec!["warning GW0008 spec.http[0].rewrite.uri"],
+        ),
+    ];
+    for (name, rules, expected) in cases {
+        assert_eq!(codes(&service(&rules)), expected, "{name}");
+    }
+}
+
+/// A Gateway with one HTTPS server.
+fn https(tls: &str) -> String {
+    format!(
+        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: tls, namespace: x}}\nspec:\n  servers:\n\
+         \x20 - port: {{number: 443, name: https, protocol: HTTPS}}\n    hosts: [a.com]\n    tls: {tls}\n"
+    )
+}
+
+#[test]
+fn credentials_are_looked_up_in_the_namespace_of_the_gateway() {
+    let secret = |namespace: &str, data: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: c, namespace: {namespace}}}\nstringData: {data}\n"
+        )
+    };
+    let pair = "{tls.crt: CERT, tls.key: KEY}";
+    let field = "spec.servers[0].tls.credentialName";
+    let missing = format!("warning IST0161 {field}");
+    let cases = [
+        ("found", "{mode: SIMPLE, credentialName: c}", secret("istio-system", pair), vec![]),
+        ("missing", "{mode: SIMPLE, credentialName: c}", String::new(), vec![missing.clone()]),
+        ("of the Gateway's namespace", "{mode: SIMPLE, credentialName: c}", secret("x", pair), vec![missing.clone()]),
+        ("foreign", "{mode: SIMPLE, credentialName: x/c}", secret("x", pair), vec![missing.clone()]),
+        (
+            "long form",
+            "{mode: SIMPLE, credentialName: 'kubernetes://istio-system/c'}",
+            secret("istio-system", pair),
+            vec![],
+        ),
+        (
+            "empty key",
+            "{mode: SIMPLE, credentialName: c}",
+            secret("istio-system", "{tls.crt: C, tls.key: ''}"),
+            vec![missing.clone()],
+        ),
+        ("no CA", "{mode: MUTUAL, credentialName: c}", secret("istio-system", pair), vec![missing]),
+        ("sds", "{mode: SIMPLE, credentialName: 'sds://c'}", String::new(), vec![format!("error IST0161 {field}")]),
+    ];
+    for (name, tls, secret, expected) in cases {
+        assert_eq!(codes(&format!("{}{secret}", https(tls))), expected, "{name}");
+    }
+    let (config, _) = alone(&format!("{}{}", https("{mode: MUTUAL, credentialName: c}"), secret("istio-system", pair)));
+    let Transport::Tls(chains) = &config.listener(443).unwrap().transport else { panic!("clear text") };
+    let crate::model::ClientAuth::Required(crate::model::CaSource::Secrets(names)) = &chains[0].tls.client_auth else {
+        panic!("no client certificate is asked for")
+    };
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["istio-system/c-cacert", "istio-system/c"]);
+    assert_eq!(config.secrets.len(), 1);
+}
+
+#[test]
+fn conflicting_servers_are_named_with_the_one_that_wins() {
+    let second =
+        https("{mode: SIMPLE, credentialName: c}").replace("name: tls", "name: later").replace("a.com", "y/A.com");
+    let (_, findings) = alone(&format!("{}---\n{second}", https("{mode: SIMPLE, credentialName: c}")));
+    let conflict = findings.iter().find(|finding| finding.code == crate::diagnostic::CONFLICT).unwrap();
+    assert_eq!(conflict.resource.as_ref().unwrap().name, "tls");
+    assert_eq!(conflict.labels[1].text, "this is first");
+    assert_eq!(conflict.severity, Severity::Warning);
 }
 
 /// All cases of a topic folder, or of all.
@@ -407,9 +508,9 @@ proptest::proptest! {
     fn damaged_texts_never_panic(at in 0_usize..900, length in 0_usize..12, with in ".{0,6}") {
         let mut text = service("- match: [{uri: {prefix: /ä}, headers: {x: {regex: 'a.*'}}}]\n  route:\n  - {destination: {host: c}, weight: 5}\n  timeout: 5s\n- directResponse: {status: 200}");
         text += "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {tls.key: x}\n";
-        let start = text.floor_char_boundary(at.min(text.len()));
-        let end = text.floor_char_boundary((start + length).min(text.len()));
-        text.replace_range(start..end.max(start), &with);
+        let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let (start, end) = (boundary(at), boundary(at + length));
+        text.replace_range(start..end, &with);
         let (_, findings) = alone(&text);
         let shown = crate::diagnostic::render(&findings, &[SourceFile::new("gateway.yaml", text)], false);
         proptest::prop_assert!(findings.is_empty() == shown.is_empty());

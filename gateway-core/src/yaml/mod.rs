@@ -1,8 +1,8 @@
 //! Text to checked tree: the only folder that names a YAML crate.
 //!
 //! [`read`] makes one spanned [`Node`] tree per document; [`check`] holds it against the JSON Schema of the Rust type
-//! it is meant for and reports everything that does not fit, with its place; [`to_value`] turns a clean tree into
-//! serde's input. Nothing typed is built from a tree with errors.
+//! it is meant for and reports everything that does not fit, with its place; [`from_node`] turns a clean tree into
+//! the type. Nothing typed is built from a tree with errors.
 
 mod check;
 mod node;
