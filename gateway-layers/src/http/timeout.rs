@@ -279,6 +279,7 @@ mod tests {
     use crate::conn::ConnInfo;
 
     /// A body that never ends.
+    #[derive(Debug)]
     struct Endless;
 
     impl Body for Endless {
