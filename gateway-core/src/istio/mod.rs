@@ -1,0 +1,48 @@
+//! Istio's resources as written: types without logic, and how they are read.
+
+mod destination_rule;
+mod gateway;
+mod meta;
+mod object;
+mod parse;
+mod route_parts;
+mod secret;
+mod service_entry;
+mod traffic_policy;
+mod virtual_service;
+
+pub use destination_rule::{
+    ClientTls, ClientTlsMode, ConnectionPool, ConsistentHash, CookieAttribute, DestinationRule, Distribute, Failover,
+    H2Upgrade, Http2KeepAlive, HttpCookie, HttpPool, LoadBalancer, LocalityBalancer, Maglev, OutlierDetection,
+    PortPolicy, ProxyProtocol, ProxyProtocolVersion, RetryBudget, RingHash, SimpleBalancer, Subset, TcpKeepalive,
+    TcpPool, TrafficPolicy, Tunnel, Warmup, WorkloadSelector,
+};
+pub use gateway::{Gateway, Port, Server, ServerTls, TlsCertificate, TlsMode, TlsProtocol};
+pub use meta::{Manifest, ObjectMeta};
+pub use object::{Object, Source};
+pub use parse::{ParseOptions, parse};
+pub use secret::{Secret, SecretManifest};
+pub use service_entry::{Endpoint, EndpointSelector, Location, Resolution, ServiceEntry};
+pub use virtual_service::{
+    CorsPolicy, Delegate, Destination, FaultAbort, FaultDelay, HeaderOperations, Headers, HttpBody, HttpDirectResponse,
+    HttpFault, HttpMatch, HttpMirror, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, L4Match,
+    Percent, PortSelector, RedirectPort, RegexRewrite, RouteDestination, StringMatch, TcpRoute, TlsMatch, TlsRoute,
+    UnmatchedPreflights, VirtualService,
+};
+
+pub use crate::diagnostic::SourceFile;
+
+/// Everything that was read, in the order of the files.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resources {
+    /// Gateways.
+    pub gateways: Vec<Object<Gateway>>,
+    /// VirtualServices.
+    pub virtual_services: Vec<Object<VirtualService>>,
+    /// DestinationRules.
+    pub destination_rules: Vec<Object<DestinationRule>>,
+    /// ServiceEntries.
+    pub service_entries: Vec<Object<ServiceEntry>>,
+    /// Secrets.
+    pub secrets: Vec<Object<Secret>>,
+}

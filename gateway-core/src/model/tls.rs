@@ -1,0 +1,92 @@
+//! How TLS is terminated.
+use std::{fmt, path::PathBuf, sync::Arc};
+
+/// The TLS settings of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// At least one; of several the client's signature schemes choose.
+    pub certificates: Vec<CertificateSource>,
+    /// What is asked of the client.
+    pub client_auth: ClientAuth,
+    /// Oldest version.
+    pub min_version: TlsVersion,
+    /// Newest version.
+    pub max_version: TlsVersion,
+}
+
+/// Whether a client certificate is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `SIMPLE`.
+    None,
+    /// `MUTUAL`: a certificate of this CA, or no connection.
+    Required(CaSource),
+}
+
+/// TLS versions that the gateway speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    V1_2,
+    /// TLS 1.3
+    V1_3,
+}
+
+/// Where a server certificate and its key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// `credentialName`. If it is missing or of no use, only this server's handshakes fail.
+    Secret(SecretName),
+    /// `serverCertificate` and `privateKey`.
+    Files {
+        /// PEM chain, leaf first.
+        chain: PathBuf,
+        /// PEM key.
+        key: PathBuf,
+    },
+}
+
+/// Where the CA for client certificates comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaSource {
+    /// The first of these secrets that exists: `NAME-cacert`, then `NAME`.
+    Secrets(Vec<SecretName>),
+    /// `caCertificates`.
+    File(PathBuf),
+}
+
+/// A secret: namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretName {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A credential as it was found: PEM texts, not looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Its name.
+    pub name: SecretName,
+    /// Chain and key: the first pair of keys of which neither is empty.
+    pub certificate: Option<(Pem, Pem)>,
+    /// The client CA.
+    pub ca: Option<Pem>,
+}
+
+/// A PEM text. Never shown: it may be a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pem(pub Arc<[u8]>);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pem({} bytes)", self.0.len())
+    }
+}

@@ -1,0 +1,104 @@
+//! Gateways to listeners: selection, merging, conflicts.
+
+use std::net::IpAddr;
+
+use super::protocol::Protocol;
+use super::tls::server_tls;
+use super::virtual_hosts::{Tables, Wanted};
+use super::{Report, Settings, hosts, protocol_of, services};
+use crate::diagnostic::{CONFLICT, Diagnostic};
+use crate::istio::{Gateway, Object};
+use crate::model::{Chain, Listener, Transport};
+use crate::yaml::Path;
+
+/// What shares one address and port.
+pub(super) struct Merged<'a> {
+    bind: Option<IpAddr>,
+    port: u16,
+    tls: bool,
+    servers: Vec<Wanted<'a>>,
+}
+
+/// The Gateways that select this gateway.
+pub(super) fn selected<'a>(gateways: &[&'a Object<Gateway>], settings: &Settings) -> Vec<&'a Object<Gateway>> {
+    let mine = gateways.iter().filter(|gateway| services::has(&settings.labels, &gateway.spec.selector));
+    mine.copied().collect()
+}
+
+/// Brings all servers together by address and port. The first wins.
+pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Diagnostic>) -> Vec<Merged<'a>> {
+    let mut merged: Vec<Merged<'a>> = Vec::new();
+    for gateway in gateways {
+        for (index, server) in gateway.spec.servers.iter().enumerate() {
+            let number = server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
+            let (Some(port), Some(protocol)) = (number, protocol_of(server)) else { continue };
+            let bind = server.bind.as_deref().and_then(|bind| bind.parse().ok());
+            let wanted = Wanted { gateway, index, port, hosts: hosts::server_hosts(server, gateway) };
+            let tls = protocol == Protocol::Https;
+            let Some(there) = merged.iter_mut().find(|there| there.port == port && there.bind == bind) else {
+                merged.push(Merged { bind, port, tls, servers: vec![wanted] });
+                continue;
+            };
+            match conflict(there, &wanted, tls) {
+                Some((first, message)) => report(&wanted, &there.servers[first], &message, findings),
+                None => there.servers.push(wanted),
+            }
+        }
+    }
+    merged
+}
+
+/// Why a server cannot stand beside those that are there, and which of them is in the way.
+fn conflict(there: &Merged<'_>, wanted: &Wanted<'_>, tls: bool) -> Option<(usize, String)> {
+    if there.tls != tls {
+        let (new, old) = if tls { ("HTTPS", "HTTP") } else { ("HTTP", "HTTPS") };
+        return Some((0, format!("{new} on port {}, where another server speaks {old}: left out", there.port)));
+    }
+    if !tls {
+        return None;
+    }
+    // The namespace is no difference: a client's server name has none.
+    there.servers.iter().enumerate().find_map(|(n, other)| {
+        let shared = wanted.hosts.iter().find(|host| other.hosts.iter().any(|o| o.pattern == host.pattern))?;
+        Some((n, format!("`{}` has a TLS server on port {} already: this one is left out", shared.pattern, there.port)))
+    })
+}
+
+fn report(wanted: &Wanted<'_>, other: &Wanted<'_>, message: &str, findings: &mut Vec<Diagnostic>) {
+    let spec = Path::ROOT.key("spec");
+    let servers = spec.key("servers");
+    let finding_at = servers.index(wanted.index);
+    let mut report = Report::new(wanted.gateway, findings);
+    let finding = report.warn(CONFLICT, &finding_at, message);
+    finding.labels.push(other.gateway.source.label(&servers.index(other.index), "this is first", false));
+    finding.note("the older Gateway wins, then the name in the alphabet, then the order of the servers");
+}
+
+/// Makes the listeners.
+pub(super) fn build(merged: Vec<Merged<'_>>, tables: &mut Tables<'_, '_>) -> Vec<Listener> {
+    let listener = |merged: Merged<'_>| {
+        let transport = if merged.tls {
+            Transport::Tls(merged.servers.into_iter().map(|server| chain(&server, tables)).collect())
+        } else {
+            Transport::Http(tables.route_config(format!("http.{}", merged.port), &merged.servers))
+        };
+        Listener { bind: merged.bind, port: merged.port, transport }
+    };
+    merged.into_iter().map(listener).collect()
+}
+
+fn chain(server: &Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
+    let settings = server.server();
+    let port_name = settings.port.as_ref().and_then(|port| port.name.as_deref()).unwrap_or_default();
+    let (gateway, namespace) = (server.gateway.name(), server.gateway.namespace());
+    let name = format!("https.{}.{port_name}.{gateway}.{namespace}", server.port);
+    let mut server_names = Vec::new();
+    for host in &server.hosts {
+        if !server_names.contains(&host.pattern) {
+            server_names.push(host.pattern.clone());
+        }
+    }
+    let tls = server_tls(&settings.tls.clone().unwrap_or_default(), tables.settings);
+    let origin = server.origin();
+    Chain { server_names, tls, routes: tables.route_config(name, std::slice::from_ref(server)), origin }
+}

@@ -1,0 +1,145 @@
+//! Resources to the model.
+//!
+//! Pure, and per object: a bad one is left out with an error, and hurts no other.
+
+mod actions;
+mod clusters;
+mod conditions;
+mod duration;
+mod grpc;
+mod header_ops;
+mod hosts;
+mod listeners;
+mod names;
+mod policies;
+mod protocol;
+mod re2;
+mod references;
+mod report;
+mod retry_on;
+mod routes;
+mod rules;
+mod services;
+mod tls;
+mod validate;
+mod virtual_hosts;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+
+use self::clusters::Clusters;
+use self::protocol::Protocol;
+use self::report::Report;
+use self::rules::Rules;
+use self::services::Services;
+use self::virtual_hosts::Tables;
+use crate::diagnostic::Diagnostic;
+use crate::istio::{Object, Resources, Server};
+use crate::model::Config;
+
+/// What the translation must know about this gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Its labels: Gateways select by them.
+    pub labels: BTreeMap<String, String>,
+    /// Its namespace.
+    pub namespace: String,
+    /// The namespace whose DestinationRules are for all.
+    pub root_namespace: String,
+    /// What follows `NAME.NAMESPACE.svc.`
+    pub cluster_domain: String,
+    /// Fixed addresses of hosts.
+    pub resolve: Vec<ResolveRule>,
+}
+
+/// A fixed address of a host, whatever else is known about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolveRule {
+    /// The host, completed to its full name if it is short.
+    pub host: String,
+    /// Only for this port.
+    pub port: Option<u16>,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// It speaks HTTP/2.
+    pub h2: bool,
+}
+
+impl Default for Settings {
+    /// The ingress gateway of a default installation of Istio.
+    fn default() -> Self {
+        Self {
+            labels: [("istio".to_owned(), "ingressgateway".to_owned())].into(),
+            namespace: "istio-system".to_owned(),
+            root_namespace: "istio-system".to_owned(),
+            cluster_domain: "cluster.local".to_owned(),
+            resolve: Vec::new(),
+        }
+    }
+}
+
+/// Translates all resources; what cannot be used is reported and left out.
+pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    let gateways = valid(&resources.gateways, validate::gateway, &mut findings);
+    let services = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
+    let rules = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
+    let entries = valid(&resources.service_entries, validate::service_entry, &mut findings);
+    let rules = Rules::new(&rules, settings, &mut findings);
+    let mut clusters = Clusters::new(settings, Services::new(&entries, settings), rules);
+    references::virtual_services(&services, resources, settings, &mut findings);
+    references::service_entries(&entries, &mut findings);
+
+    let selected = listeners::selected(&gateways, settings);
+    let merged = listeners::merge(&selected, &mut findings);
+    let bound = virtual_hosts::in_order(&services, settings);
+    let mut tables =
+        Tables { settings, services: &bound, clusters: &mut clusters, findings: &mut findings, used: BTreeMap::new() };
+    let listeners = listeners::build(merged, &mut tables);
+    let used = tables.used;
+    references::hosts_without_server(&bound, &used, &selected, &mut findings);
+    let secrets = references::secrets(&selected, resources, settings, &mut findings);
+    re2::forget_compiled();
+    (Config { listeners, clusters: clusters.into_built(), secrets }, without_repeats(findings))
+}
+
+/// A rule that is served on several ports has its findings once.
+fn without_repeats(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    let new = |finding: &Diagnostic| {
+        seen.insert((finding.code, finding.resource.clone(), finding.path.clone(), finding.message.clone()))
+    };
+    findings.into_iter().filter(new).collect()
+}
+
+/// The protocol of a server that passed the checks.
+fn protocol_of(server: &Server) -> Option<Protocol> {
+    Protocol::parse(server.port.as_ref()?.protocol.as_deref()?)
+}
+
+/// TLS ends at this server.
+fn is_terminated(server: &Server) -> bool {
+    let mode = server.tls.as_ref().map(|tls| tls.mode.unwrap_or_default());
+    protocol_of(server) == Some(Protocol::Https) && mode.is_some_and(|mode| !mode.is_passthrough())
+}
+
+/// The objects without errors, older ones first.
+fn valid<'a, T>(
+    objects: &'a [Object<T>],
+    check: fn(&Object<T>, &mut Report<'_>),
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<&'a Object<T>> {
+    let mut good: Vec<&Object<T>> = Vec::new();
+    for object in objects {
+        let mut report = Report::new(object, findings);
+        check(object, &mut report);
+        if report.errors() == 0 {
+            good.push(object);
+        }
+    }
+    good.sort_by(|a, b| a.age_order().cmp(&b.age_order()));
+    good
+}
+
+#[cfg(test)]
+mod tests;

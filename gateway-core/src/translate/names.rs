@@ -1,0 +1,166 @@
+//! The forms of names: DNS labels, host names, label maps, `exportTo`.
+
+use std::collections::BTreeMap;
+
+use super::report::Report;
+use crate::yaml::Path;
+
+/// Letters, digits, `-`; alphanumeric at both ends; at most 63.
+pub(super) fn is_dns_label(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    (1..=63).contains(&bytes.len())
+        && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
+
+/// A name without wildcard.
+pub(super) fn domain(text: &str) -> Result<(), String> {
+    whole_length(text)?;
+    labels(text, text)
+}
+
+/// A name, `*`, `*label...` or `*-label...`.
+pub(super) fn wildcard_domain(text: &str) -> Result<(), String> {
+    whole_length(text)?;
+    let (first, rest) = text.split_once('.').map_or((text, None), |(first, rest)| (first, Some(rest)));
+    let bare = first.strip_prefix("*-").or_else(|| first.strip_prefix('*')).unwrap_or(first);
+    if first != "*" && !is_dns_label(bare) {
+        return Err(bad_label(text, first));
+    }
+    rest.map_or(Ok(()), |rest| labels(text, rest))
+}
+
+fn whole_length(text: &str) -> Result<(), String> {
+    match text.len() {
+        0 => Err("a host name cannot be empty".to_owned()),
+        1..=255 => Ok(()),
+        _ => Err("a host name has 255 characters at most".to_owned()),
+    }
+}
+
+fn labels(whole: &str, text: &str) -> Result<(), String> {
+    // One dot at the end is allowed: `a.com.`
+    let text = text.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(text);
+    let parts: Vec<&str> = text.split('.').collect();
+    if let Some(label) = parts.iter().find(|label| !is_dns_label(label)) {
+        return Err(bad_label(whole, label));
+    }
+    match parts.last() {
+        Some(last) if last.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(format!("`{whole}` is no host name: its last part is a number"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bad_label(whole: &str, label: &str) -> String {
+    let why = if label.is_empty() {
+        "a part is empty".to_owned()
+    } else if label.contains('*') {
+        "a wildcard can only be its first part, `*` or `*` with the end of a name".to_owned()
+    } else {
+        format!("`{label}` must be letters, digits and `-`, at most 63, with a letter or digit at both ends")
+    };
+    format!("`{whole}` is no host name: {why}")
+}
+
+/// Labels as Kubernetes knows them: `[prefix/]name: value`.
+pub(super) fn label_map(labels: &BTreeMap<String, String>, path: &Path<'_>, report: &mut Report<'_>) {
+    for (key, value) in labels {
+        let name = match key.split_once('/') {
+            Some((prefix, name)) if domain(prefix).is_ok() => name,
+            Some(_) => "",
+            None => key,
+        };
+        if name.len() > 63 || !is_label_text(name) {
+            report.error(&path.key(key), format!("`{key}` is no label name")).help(
+                "up to 63 letters, digits, `-`, `_`, `.`, with a letter or digit at both ends; before it perhaps `domain/`",
+            );
+        }
+        if !value.is_empty() && !is_label_text(value) {
+            report
+                .error(&path.key(key), format!("`{value}` is no label value"))
+                .help("letters, digits, `-`, `_`, `.`, with a letter or digit at both ends");
+        }
+    }
+}
+
+fn is_label_text(text: &str) -> bool {
+    let ends = [text.as_bytes().first(), text.as_bytes().last()];
+    ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// `exportTo`: `.`, `*` or namespaces; `~` only where `none_allowed`.
+pub(super) fn export_to(
+    list: &[String],
+    namespace: &str,
+    none_allowed: bool,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (n, entry) in list.iter().enumerate() {
+        let path = path.index(n);
+        match entry.as_str() {
+            "~" if !none_allowed => {
+                report.error(&path, "`~` (nobody) is for a ServiceEntry only").help("use `.` for the own namespace");
+            }
+            "." | "*" | "~" => {}
+            name if is_dns_label(name) => {}
+            name => {
+                report.error(&path, format!("`{name}` is no namespace")).help("write `.`, `*` or a namespace");
+            }
+        }
+        let resolved = if entry == "." { namespace } else { entry };
+        if seen.contains(&resolved) {
+            report.error(&path, format!("the namespace `{resolved}` is here twice")).help("keep one of them");
+        }
+        seen.push(resolved);
+    }
+    for alone in ["*", "~"] {
+        if list.len() > 1 && seen.contains(&alone) {
+            report.error(path, format!("`{alone}` must be alone")).help("remove the others, or it");
+        }
+    }
+}
+
+/// A port number.
+pub(super) fn port(number: u32) -> Result<u16, String> {
+    match u16::try_from(number) {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("{number} is no port: 1 to 65535")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcard_domains() {
+        for (text, good) in [
+            ("a.com", true),
+            ("a.com.", true),
+            ("*", true),
+            ("*.com", true),
+            ("*foo.com", true),
+            ("*-foo.com", true),
+            ("A", true),
+            ("a", true),
+            ("", false),
+            ("*.*.com", false),
+            ("a.*.com", false),
+            ("foo*.com", false),
+            ("a..com", false),
+            ("-a.com", false),
+            ("a_b.com", false),
+            ("a.com:80", false),
+            ("10.0.0.1", false),
+            (".com", false),
+        ] {
+            assert_eq!(wildcard_domain(text).is_ok(), good, "{text:?}");
+        }
+    }
+}

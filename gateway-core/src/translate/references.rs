@@ -1,0 +1,185 @@
+//! Warnings about what refers to nothing or has no effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tls::{credentials, secret_name};
+use super::virtual_hosts::Bound;
+use super::{Report, Settings, hosts, tls};
+use crate::diagnostic::{CREDENTIAL, Diagnostic, HOST_NOT_IN_GATEWAY, NOT_BUILT, REFERENCE, UNBOUND};
+use crate::istio::{self, Gateway, Object, Resolution, Resources, ServerTls, ServiceEntry, TlsMode, VirtualService};
+use crate::model::{Secret, SecretName};
+use crate::yaml::Path;
+
+/// Gateways that a VirtualService names: do they exist, does it see this gateway at all?
+pub(super) fn virtual_services(
+    services: &[&Object<VirtualService>],
+    resources: &Resources,
+    settings: &Settings,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let name = |gateway: &Object<Gateway>| format!("{}/{}", gateway.namespace(), gateway.name());
+    let existing: BTreeSet<String> = resources.gateways.iter().map(name).collect();
+    let spec = Path::ROOT.key("spec");
+    for vs in services {
+        let list = spec.key("gateways");
+        let mut report = Report::new(vs, findings);
+        if vs.spec.gateways.iter().all(|name| name == "mesh") {
+            report
+                .warn(UNBOUND, &list, "not used here: it is bound to the mesh, not to a Gateway")
+                .help("name a Gateway in `gateways`");
+            continue;
+        }
+        if !hosts::is_visible(&vs.spec.export_to, vs.namespace(), settings) {
+            let message =
+                format!("not used here: it is not exported to the gateway's namespace `{}`", settings.namespace);
+            report.warn(UNBOUND, &spec.key("exportTo"), message);
+            continue;
+        }
+        for (n, written) in vs.spec.gateways.iter().enumerate().filter(|(_, name)| *name != "mesh") {
+            let name = hosts::gateway_name(written, vs.namespace());
+            if !existing.contains(&name) {
+                let near = existing.iter().find(|other| other.rsplit('/').next() == name.rsplit('/').next());
+                let finding = report.warn(REFERENCE, &list.index(n), format!("there is no Gateway `{name}`"));
+                if let Some(near) = near {
+                    finding.help(format!("did you mean `{near}`?"));
+                }
+            }
+        }
+    }
+}
+
+/// Hosts of VirtualServices that no server admits.
+pub(super) fn hosts_without_server(
+    services: &[Bound<'_>],
+    used: &BTreeMap<usize, BTreeSet<usize>>,
+    selected: &[&Object<Gateway>],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let spec = Path::ROOT.key("spec");
+    let list = spec.key("hosts");
+    for (n, bound) in services.iter().enumerate() {
+        let names = |gateway: &&&Object<Gateway>| {
+            bound.gateways.contains(&format!("{}/{}", gateway.namespace(), gateway.name()))
+        };
+        // A Gateway that is missing or not of this instance is reported, or meant, elsewhere.
+        let Some(gateway) = selected.iter().find(names) else { continue };
+        let Some(hosts) = used.get(&n) else {
+            let mut report = Report::new(bound.vs, findings);
+            let message = "not used: no server of its Gateways admits one of its hosts with one of its rules";
+            let finding = report.warn(UNBOUND, &list, message);
+            finding.labels.push(gateway.source.label(&Path::ROOT.key("spec").key("servers"), "these servers", false));
+            continue;
+        };
+        for (host, text) in bound.vs.spec.hosts.iter().enumerate().filter(|(host, _)| !hosts.contains(host)) {
+            let mut report = Report::new(bound.vs, findings);
+            report.warn(HOST_NOT_IN_GATEWAY, &list.index(host), format!("no server of its Gateways is for `{text}`"));
+        }
+    }
+}
+
+/// Secrets that Gateways name, with a warning for each that is missing or of no use.
+pub(super) fn secrets(
+    selected: &[&Object<Gateway>],
+    resources: &Resources,
+    settings: &Settings,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<Secret> {
+    let mut secrets = Secrets { resources, settings, found: BTreeMap::new() };
+    let spec = Path::ROOT.key("spec");
+    let servers = spec.key("servers");
+    for gateway in selected {
+        for (n, server) in gateway.spec.servers.iter().enumerate() {
+            let Some(tls) = server.tls.as_ref().filter(|_| super::is_terminated(server)) else { continue };
+            let path = servers.index(n);
+            let mut report = Report::new(gateway, findings);
+            secrets.certificates(tls, &path.key("tls"), &mut report);
+            secrets.client_ca(tls, &path.key("tls"), &mut report);
+        }
+    }
+    secrets.found.into_values().collect()
+}
+
+struct Secrets<'a> {
+    resources: &'a Resources,
+    settings: &'a Settings,
+    found: BTreeMap<SecretName, Secret>,
+}
+
+impl Secrets<'_> {
+    fn find(&mut self, name: &SecretName) -> Option<&Secret> {
+        // Secrets of other namespaces are not the gateway's to read.
+        let own = *name.namespace == *self.settings.namespace;
+        let same = |s: &&Object<istio::Secret>| own && *s.namespace() == *name.namespace && *s.name() == *name.name;
+        let object = self.resources.secrets.iter().find(same)?;
+        Some(self.found.entry(name.clone()).or_insert_with(|| tls::secret(object)))
+    }
+
+    fn certificates(&mut self, server: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+        let list = path.key("credentialNames");
+        for (n, written) in credentials(server).into_iter().enumerate() {
+            let name = secret_name(written, self.settings);
+            let single = path.key("credentialName");
+            let of_list = list.index(n);
+            let field = if server.credential_names.is_empty() { &single } else { &of_list };
+            let settings = self.settings;
+            match self.find(&name) {
+                None => missing(written, &name, settings, field, report),
+                Some(secret) if secret.certificate.is_none() => {
+                    let message = format!("the Secret `{name}` has no certificate: connections to this server fail");
+                    report.warn(CREDENTIAL, field, message).help("it needs `tls.crt` and `tls.key`, both not empty");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn client_ca(&mut self, server: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+        if server.mode != Some(TlsMode::Mutual) {
+            return;
+        }
+        let field = path.key("caCertCredentialName");
+        let settings = self.settings;
+        if let Some(ca) = server.ca_cert_credential_name.as_deref().filter(|name| !name.is_empty()) {
+            let name = secret_name(ca, settings);
+            match self.find(&name) {
+                None => missing(ca, &name, settings, &field, report),
+                Some(secret) if secret.ca.is_none() => without_ca(&name, &field, report),
+                Some(_) => {}
+            }
+            return;
+        }
+        let Some(written) = credentials(server).first().copied() else { return };
+        let own = secret_name(written, settings);
+        let ca = SecretName { name: format!("{}-cacert", own.name).into(), ..own.clone() };
+        // The first that exists counts, even if it is of no use.
+        let name = if self.find(&ca).is_some() { ca } else { own };
+        if self.find(&name).is_some_and(|secret| secret.ca.is_none()) {
+            without_ca(&name, &path.key("credentialName"), report);
+        }
+    }
+}
+
+fn without_ca(name: &SecretName, field: &Path<'_>, report: &mut Report<'_>) {
+    let message = format!("the Secret `{name}` has no client CA: connections to this server fail");
+    report.warn(CREDENTIAL, field, message).help("it needs `ca.crt`");
+}
+
+fn missing(written: &str, name: &SecretName, settings: &Settings, field: &Path<'_>, report: &mut Report<'_>) {
+    let finding = if *name.namespace == *settings.namespace {
+        report.warn(CREDENTIAL, field, format!("there is no Secret `{name}`: connections to this server fail"))
+    } else {
+        let message = format!("`{written}` is in another namespace than the gateway: it is not used");
+        report.warn(CREDENTIAL, field, message)
+    };
+    finding.help(format!("add a Secret in namespace `{}`, with `tls.crt` and `tls.key`", settings.namespace));
+}
+
+/// What ServiceEntries ask for and get only nearly.
+pub(super) fn service_entries(entries: &[&Object<ServiceEntry>], findings: &mut Vec<Diagnostic>) {
+    let spec = Path::ROOT.key("spec");
+    for entry in entries.iter().filter(|entry| entry.spec.resolution == Some(Resolution::DnsRoundRobin)) {
+        let mut report = Report::new(entry, findings);
+        let message = "DNS_ROUND_ROBIN is served as DNS yet: all addresses of the name are used";
+        report.warn(NOT_BUILT, &spec.key("resolution"), message);
+    }
+}

@@ -1,0 +1,82 @@
+//! TLS settings of a server and the credentials they name, to the model.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Settings;
+use crate::istio::{self, Object, TlsMode, TlsProtocol};
+use crate::model::{CaSource, CertificateSource, ClientAuth, Pem, Secret, SecretName, ServerTls, TlsVersion};
+
+/// The TLS settings of a server that passed the checks.
+pub(super) fn server_tls(tls: &istio::ServerTls, settings: &Settings) -> ServerTls {
+    let client_auth = match tls.mode.unwrap_or_default() {
+        TlsMode::Mutual => ClientAuth::Required(client_ca(tls, settings)),
+        _ => ClientAuth::None,
+    };
+    let min = tls.min_protocol_version.unwrap_or_default();
+    let max = tls.max_protocol_version.unwrap_or_default();
+    ServerTls {
+        certificates: certificates(tls, settings),
+        client_auth,
+        min_version: if min == TlsProtocol::TlsV13 { TlsVersion::V1_3 } else { TlsVersion::V1_2 },
+        max_version: if max == TlsProtocol::TlsV12 { TlsVersion::V1_2 } else { TlsVersion::V1_3 },
+    }
+}
+
+fn certificates(tls: &istio::ServerTls, settings: &Settings) -> Vec<CertificateSource> {
+    let names = credentials(tls);
+    if !names.is_empty() {
+        return names.iter().map(|name| CertificateSource::Secret(secret_name(name, settings))).collect();
+    }
+    let pair = |chain: &Option<String>, key: &Option<String>| CertificateSource::Files {
+        chain: chain.clone().unwrap_or_default().into(),
+        key: key.clone().unwrap_or_default().into(),
+    };
+    if tls.tls_certificates.is_empty() {
+        return vec![pair(&tls.server_certificate, &tls.private_key)];
+    }
+    tls.tls_certificates.iter().map(|entry| pair(&entry.server_certificate, &entry.private_key)).collect()
+}
+
+fn client_ca(tls: &istio::ServerTls, settings: &Settings) -> CaSource {
+    if let Some(name) = tls.ca_cert_credential_name.as_deref().filter(|name| !name.is_empty()) {
+        return CaSource::Secrets(vec![secret_name(name, settings)]);
+    }
+    match credentials(tls).first() {
+        Some(name) => {
+            let own = secret_name(name, settings);
+            let ca = SecretName { name: format!("{}-cacert", own.name).into(), ..own.clone() };
+            CaSource::Secrets(vec![ca, own])
+        }
+        None => CaSource::File(tls.ca_certificates.clone().unwrap_or_default().into()),
+    }
+}
+
+/// The names of a server's certificate credentials.
+pub(super) fn credentials(tls: &istio::ServerTls) -> Vec<&str> {
+    let one = tls.credential_name.as_deref().filter(|name| !name.is_empty());
+    one.into_iter().chain(tls.credential_names.iter().map(String::as_str)).collect()
+}
+
+/// `name`, `namespace/name` or `kubernetes://namespace/name`.
+pub(super) fn secret_name(text: &str, settings: &Settings) -> SecretName {
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let (namespace, name) = text.split_once('/').unwrap_or((&settings.namespace, text));
+    SecretName { namespace: namespace.into(), name: name.into() }
+}
+
+/// The first pair of which neither is empty; its content is not looked at.
+const CERTIFICATE_KEYS: [(&str, &str); 2] = [("cert", "key"), ("tls.crt", "tls.key")];
+const CA_KEYS: [&str; 2] = ["cacert", "ca.crt"];
+
+/// A credential as the model has it.
+pub(super) fn secret(object: &Object<istio::Secret>) -> Secret {
+    let values: &BTreeMap<String, Vec<u8>> = &object.spec.values;
+    let pem = |key: &str| {
+        let value = values.get(key).filter(|value| !value.is_empty())?;
+        Some(Pem(Arc::from(value.as_slice())))
+    };
+    let name = SecretName { namespace: object.namespace().into(), name: object.name().into() };
+    let certificate = CERTIFICATE_KEYS.iter().find_map(|(chain, key)| Some((pem(chain)?, pem(key)?)));
+    Secret { name, certificate, ca: CA_KEYS.iter().find_map(|key| pem(key)) }
+}

@@ -1,0 +1,64 @@
+//! `headers`: changes of header maps.
+
+use super::http_match::{bad_header_name, is_header_name};
+use crate::istio::{HeaderOperations, Headers};
+use crate::template::Template;
+use crate::translate::report::Report;
+use crate::yaml::Path;
+
+/// Where the operations stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// `http[].headers`.
+    Rule,
+    /// `http[].route[].headers`.
+    Destination,
+}
+
+/// Whether a name stands for the Host.
+pub(in crate::translate) fn is_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+}
+
+/// How many operations set the Host.
+pub(super) fn sets_host(operations: &HeaderOperations) -> usize {
+    operations.set.keys().chain(operations.add.keys()).filter(|name| is_host(name)).count()
+}
+
+/// Checks `headers`.
+pub(super) fn header_ops(headers: &Headers, level: Level, path: &Path<'_>, report: &mut Report<'_>) {
+    for (operations, field, request) in [(&headers.request, "request", true), (&headers.response, "response", false)] {
+        let Some(operations) = operations else { continue };
+        let path = path.key(field);
+        for (map, field) in [(&operations.set, "set"), (&operations.add, "add")] {
+            let path = path.key(field);
+            for (name, value) in map {
+                let entry = path.key(name);
+                self::name(name, request, &entry, report);
+                if let Err(error) = Template::header(value) {
+                    report.error(&entry, format!("the value of `{name}`: {error}"));
+                }
+            }
+        }
+        let list = path.key("remove");
+        for (n, name) in operations.remove.iter().enumerate() {
+            self::name(name, false, &list.index(n), report);
+        }
+        if level == Level::Destination && sets_host(operations) > 1 {
+            report.error(&path, "the Host is set more than once").help("keep one of them");
+        }
+    }
+}
+
+fn name(name: &str, host_allowed: bool, path: &Path<'_>, report: &mut Report<'_>) {
+    if is_host(name) {
+        if !host_allowed {
+            let help = "the Host can be set, for requests only";
+            report.error(path, format!("`{name}` cannot be changed here")).help(help);
+        }
+    } else if name.starts_with(':') {
+        report.error(path, format!("`{name}` cannot be changed")).help("use `rewrite` for path and authority");
+    } else if !is_header_name(name) {
+        report.error(path, bad_header_name(name));
+    }
+}

@@ -1,0 +1,254 @@
+//! TLS settings of a Gateway server.
+
+use crate::diagnostic::{CREDENTIAL, NEEDS_MESH, NO_EFFECT, SURPRISE};
+use crate::istio::{ServerTls, TlsMode, TlsProtocol};
+use crate::translate::protocol::Protocol;
+use crate::translate::report::Report;
+use crate::yaml::Path;
+
+/// Suites that can be spoken; all others are dropped.
+const USABLE_CIPHERS: [&str; 6] = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+];
+/// Suites that Envoy has and this gateway has not.
+const UNUSABLE_CIPHERS: [&str; 9] = [
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-SHA",
+    "AES256-SHA",
+    "DES-CBC3-SHA",
+];
+
+fn set(text: &Option<String>) -> bool {
+    text.as_deref().is_some_and(|text| !text.is_empty())
+}
+
+/// `tls` on a server that does not terminate TLS: only `httpsRedirect` counts.
+pub(super) fn tls_without_termination(tls: &ServerTls, protocol: Protocol, path: &Path<'_>, report: &mut Report<'_>) {
+    let mode = tls.mode.unwrap_or_default();
+    let fields = [
+        (!matches!(mode, TlsMode::Passthrough | TlsMode::AutoPassthrough), "mode"),
+        (set(&tls.server_certificate), "serverCertificate"),
+        (set(&tls.private_key), "privateKey"),
+        (set(&tls.ca_certificates), "caCertificates"),
+    ];
+    for (_, field) in fields.iter().filter(|(given, _)| *given) {
+        let message = format!("a server of protocol {} cannot terminate TLS", protocol.name());
+        report.error(&path.key(field), message).help("use protocol HTTPS, or keep only `httpsRedirect` here");
+    }
+    let ignored = [
+        (set(&tls.credential_name), "credentialName"),
+        (!tls.credential_names.is_empty(), "credentialNames"),
+        (!tls.tls_certificates.is_empty(), "tlsCertificates"),
+    ];
+    for (_, field) in ignored.iter().filter(|(given, _)| *given) {
+        let message = format!("`{field}` has no effect on a server of protocol {}", protocol.name());
+        report.warn(NO_EFFECT, &path.key(field), message).help("use protocol HTTPS");
+    }
+}
+
+/// `tls` of a server of protocol HTTPS or TLS.
+pub(super) fn server_tls(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    if tls.https_redirect == Some(true) {
+        let message = "`httpsRedirect` has no effect here: the request is https already";
+        report.warn(NO_EFFECT, &path.key("httpsRedirect"), message);
+    }
+    versions(tls, path, report);
+    ciphers(tls, path, report);
+    pins(tls, path, report);
+    match tls.mode.unwrap_or_default() {
+        TlsMode::Passthrough => passthrough(tls, path, report),
+        TlsMode::AutoPassthrough => {
+            let finding =
+                report.error(&path.key("mode"), "AUTO_PASSTHROUGH needs a mesh, which this gateway is no part of");
+            finding.code = NEEDS_MESH;
+        }
+        TlsMode::IstioMutual => {
+            let finding =
+                report.error(&path.key("mode"), "ISTIO_MUTUAL needs the mesh's identity, which this gateway has not");
+            finding.code = NEEDS_MESH;
+            finding.help("use MUTUAL with a credential");
+        }
+        TlsMode::Simple => certificates(tls, "SIMPLE", path, report),
+        TlsMode::Mutual => {
+            certificates(tls, "MUTUAL", path, report);
+            built_for_clients(tls, path, report);
+        }
+        TlsMode::OptionalMutual => {
+            certificates(tls, "OPTIONAL_MUTUAL", path, report);
+            built_for_clients(tls, path, report);
+            report.not_built(&path.key("mode"), "mode OPTIONAL_MUTUAL");
+        }
+    }
+}
+
+fn passthrough(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    let fields = [
+        (set(&tls.server_certificate), "serverCertificate"),
+        (set(&tls.private_key), "privateKey"),
+        (set(&tls.ca_certificates), "caCertificates"),
+        (set(&tls.credential_name), "credentialName"),
+        (!tls.credential_names.is_empty(), "credentialNames"),
+        (!tls.tls_certificates.is_empty(), "tlsCertificates"),
+    ];
+    for (_, field) in fields.iter().filter(|(given, _)| *given) {
+        let message = format!("`{field}` has no effect: mode PASSTHROUGH does not terminate TLS");
+        report.warn(NO_EFFECT, &path.key(field), message).help("write `mode: SIMPLE`");
+    }
+    let what = if tls.mode.is_none() { "`tls` without `mode` (which means PASSTHROUGH)" } else { "mode PASSTHROUGH" };
+    report.not_built(&path.key("mode"), what).help("write `mode: SIMPLE` to terminate TLS");
+}
+
+fn certificates(tls: &ServerTls, mode: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    let files = set(&tls.server_certificate) && set(&tls.private_key);
+    let sources = [
+        (set(&tls.credential_name), "credentialName"),
+        (!tls.credential_names.is_empty(), "credentialNames"),
+        (files, "serverCertificate"),
+        (!tls.tls_certificates.is_empty(), "tlsCertificates"),
+    ];
+    let given: Vec<&str> = sources.iter().filter(|(given, _)| *given).map(|(_, name)| *name).collect();
+    if given.len() > 1 {
+        report
+            .error(&path.key(given[1]), format!("`{}` and `{}` exclude each other", given[0], given[1]))
+            .help("keep one source of certificates");
+        return;
+    }
+    if set(&tls.credential_name) || !tls.credential_names.is_empty() {
+        credentials(tls, path, report);
+        return;
+    }
+    if set(&tls.ca_crl) && mode == "SIMPLE" {
+        report.error(&path.key("caCrl"), "`caCrl` is for client certificates, which mode SIMPLE does not ask for");
+    }
+    if tls.tls_certificates.is_empty() {
+        pair(&tls.server_certificate, &tls.private_key, mode, path, report);
+    }
+    for (n, entry) in tls.tls_certificates.iter().enumerate() {
+        let list = path.key("tlsCertificates");
+        pair(&entry.server_certificate, &entry.private_key, mode, &list.index(n), report);
+        if set(&entry.ca_certificates) {
+            let entry = list.index(n);
+            let message = "`caCertificates` of an entry is not used: that of `tls` is";
+            report.warn(NO_EFFECT, &entry.key("caCertificates"), message);
+        }
+    }
+    if mode != "SIMPLE" && !set(&tls.ca_certificates) && !set(&tls.ca_cert_credential_name) {
+        let message = format!("mode {mode} needs the client CA: `caCertificates`");
+        report.error(&path.key("caCertificates"), message).help("or a `credentialName`, whose Secret has it");
+    }
+}
+
+fn pair(certificate: &Option<String>, key: &Option<String>, mode: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    for (text, field, what) in
+        [(certificate, "serverCertificate", "a certificate"), (key, "privateKey", "a private key")]
+    {
+        if !set(text) {
+            report
+                .error(&path.key(field), format!("mode {mode} needs {what}: `{field}`"))
+                .help("or a `credentialName`, whose Secret has both");
+        }
+    }
+}
+
+fn credentials(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    if set(&tls.ca_crl) {
+        report
+            .error(&path.key("caCrl"), "`caCrl` is not used beside a credential")
+            .help("put it into the Secret as `ca.crl`");
+    }
+    let one = tls.credential_name.iter().map(|name| (path.key("credentialName"), name));
+    let list = path.key("credentialNames");
+    let many = tls.credential_names.iter().enumerate().map(|(n, name)| (list.index(n), name));
+    let ca = tls.ca_cert_credential_name.iter().map(|name| (path.key("caCertCredentialName"), name));
+    for (path, name) in one.chain(many).chain(ca) {
+        if let Some((scheme, _)) = name.split_once("://") {
+            if !matches!(scheme, "kubernetes" | "kubernetes-gateway" | "configmap") {
+                let finding = report.error(&path, format!("`{scheme}://` credentials need another source of secrets"));
+                finding.code = CREDENTIAL;
+                finding.help("name a Secret");
+            } else if scheme == "configmap" {
+                report.not_built(&path, "a ConfigMap as credential").help("put the CA into a Secret");
+            }
+        }
+    }
+}
+
+fn versions(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    let min = tls.min_protocol_version.unwrap_or_default();
+    let max = tls.max_protocol_version.unwrap_or_default();
+    if matches!(min, TlsProtocol::TlsV10 | TlsProtocol::TlsV11) {
+        let message = "TLS before 1.2 is not spoken: the minimum is 1.2";
+        report.warn(SURPRISE, &path.key("minProtocolVersion"), message).help("write TLSV1_2");
+    }
+    if matches!(max, TlsProtocol::TlsV10 | TlsProtocol::TlsV11) {
+        report.error(&path.key("maxProtocolVersion"), "TLS before 1.2 is not spoken").help("write TLSV1_2 or TLSV1_3");
+    } else if min == TlsProtocol::TlsV13 && max == TlsProtocol::TlsV12 {
+        report.error(&path.key("minProtocolVersion"), "`minProtocolVersion` is above `maxProtocolVersion`");
+    }
+}
+
+fn ciphers(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    let list = path.key("cipherSuites");
+    let mut usable = 0;
+    let mut unusable = 0;
+    for (n, name) in tls.cipher_suites.iter().enumerate() {
+        let entry = list.index(n);
+        if tls.cipher_suites[..n].contains(name) {
+            report.warn(NO_EFFECT, &entry, format!("`{name}` is here twice"));
+        } else if USABLE_CIPHERS.contains(&name.as_str()) {
+            usable += 1;
+        } else if UNUSABLE_CIPHERS.contains(&name.as_str()) {
+            unusable += 1;
+            report.warn(NO_EFFECT, &entry, format!("`{name}` is not spoken: it is too weak"));
+        } else {
+            report.warn(NO_EFFECT, &entry, format!("`{name}` is no known cipher suite"));
+        }
+    }
+    if usable == 0 && unusable > 0 {
+        report.error(&list, "none of these cipher suites can be spoken").help("remove the list");
+    } else if usable > 0 && usable < USABLE_CIPHERS.len() {
+        report.not_built(&list, "a choice of cipher suites").help("remove the list: the default has only strong ones");
+    }
+}
+
+/// Pinned client certificates: Envoy refuses lists whose entries have the wrong length.
+fn pins(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    for (n, hash) in tls.verify_certificate_hash.iter().enumerate() {
+        if !(64..=95).contains(&hash.len()) {
+            let list = path.key("verifyCertificateHash");
+            report
+                .error(&list.index(n), format!("`{hash}` is no SHA-256 of a certificate"))
+                .help("64 hexadecimal digits, with or without colons");
+        }
+    }
+    for (n, hash) in tls.verify_certificate_spki.iter().enumerate() {
+        if hash.len() != 44 {
+            let list = path.key("verifyCertificateSpki");
+            report.error(&list.index(n), format!("`{hash}` is no SHA-256 of a key")).help("44 characters of base64");
+        }
+    }
+}
+
+/// What the verification of client certificates cannot do yet.
+fn built_for_clients(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
+    let fields = [
+        (!tls.subject_alt_names.is_empty(), "subjectAltNames"),
+        (!tls.verify_certificate_hash.is_empty(), "verifyCertificateHash"),
+        (!tls.verify_certificate_spki.is_empty(), "verifyCertificateSpki"),
+        (set(&tls.ca_crl), "caCrl"),
+        (tls.insecure_skip_verify == Some(true), "insecureSkipVerify"),
+    ];
+    for (_, field) in fields.iter().filter(|(given, _)| *given) {
+        report.not_built(&path.key(field), format!("`{field}`"));
+    }
+}

@@ -1,0 +1,296 @@
+//! [`Body`]: the one body type of the assembled stack. Layers themselves stay generic.
+use std::{
+    any::Any,
+    fmt, mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
+use hyper::body::Incoming;
+use sync_wrapper::SyncWrapper;
+
+use crate::BoxError;
+
+/// Data is `Bytes`, errors are [`BoxError`]. What hyper reads passes unboxed; only a configured layer boxes.
+///
+/// `Sync`, whatever is inside: so a `Request<Body>` can be shared, and errors can carry it.
+#[derive(Default)]
+pub struct Body {
+    kind: Kind,
+    /// Data bytes that went through.
+    bytes: u64,
+    /// Trailers are swallowed.
+    without_trailers: bool,
+    first: Option<(Arc<dyn OnEnd>, Side)>,
+    second: Option<(Arc<dyn OnEnd>, Side)>,
+}
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Incoming(Incoming),
+    /// With its exact length, if it was known when it was boxed.
+    Boxed(SyncWrapper<UnsyncBoxBody<Bytes, BoxError>>, Option<u64>),
+}
+
+/// How a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// Every byte was read.
+    Complete,
+    /// Reading failed.
+    Failed,
+    /// Dropped before its end.
+    Dropped,
+}
+
+/// Whose body it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A request's.
+    Request,
+    /// A response's.
+    Response,
+}
+
+/// Learns once how a body ended. The `Arc` is handed back, so an observer can keep itself alive (a pooled
+/// connection returns to its pool by moving this very `Arc`), and one object can watch both sides of an exchange.
+pub trait OnEnd: Send + Sync {
+    /// Called exactly once for each body that is observed; `bytes` are data bytes, without framing.
+    fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>);
+}
+
+impl Body {
+    /// No bytes.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self::of(Kind::Empty)
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self { kind, bytes: 0, without_trailers: false, first: None, second: None }
+    }
+
+    /// Takes any body. `Body`, `Incoming` and one that is empty are recognised and not boxed.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut slot = Some(body);
+        let any: &mut dyn Any = &mut slot;
+        if let Some(body) = any.downcast_mut::<Option<Self>>() {
+            return body.take().unwrap_or_default();
+        }
+        if let Some(body) = any.downcast_mut::<Option<Incoming>>() {
+            return body.take().map(Self::from).unwrap_or_default();
+        }
+        match slot {
+            Some(body) if !body.is_end_stream() => {
+                let length = body.size_hint().exact();
+                Self::of(Kind::Boxed(SyncWrapper::new(body.map_err(Into::into).boxed_unsync()), length))
+            }
+            _ => Self::empty(),
+        }
+    }
+
+    /// Adds an observer; the first two cost nothing, a third one an allocation.
+    #[must_use]
+    pub fn observe(mut self, observer: Arc<dyn OnEnd>, side: Side) -> Self {
+        if self.first.is_none() {
+            self.first = Some((observer, side));
+        } else if let Some((second, _)) = self.second.take() {
+            self.second = Some((Arc::new(Both(second, observer)), side));
+        } else {
+            self.second = Some((observer, side));
+        }
+        self
+    }
+
+    /// Trailers are not passed on: those of HTTP/1 requests, as Envoy does.
+    #[must_use]
+    pub const fn without_trailers(mut self) -> Self {
+        self.without_trailers = true;
+        self
+    }
+
+    fn ended(&mut self, end: End, trailers: Option<&HeaderMap>) {
+        if let Some((observer, side)) = self.first.take() {
+            observer.end(side, end, self.bytes, trailers);
+        }
+        if let Some((observer, side)) = self.second.take() {
+            observer.end(side, end, self.bytes, trailers);
+        }
+    }
+}
+
+struct Both(Arc<dyn OnEnd>, Arc<dyn OnEnd>);
+
+impl OnEnd for Both {
+    fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>) {
+        self.0.clone().end(side, end, bytes, trailers);
+        self.1.clone().end(side, end, bytes, trailers);
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match &mut self.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(bytes) => Poll::Ready(match mem::take(bytes) {
+                bytes if bytes.is_empty() => None,
+                bytes => Some(Ok(Frame::data(bytes))),
+            }),
+            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Kind::Boxed(body, _) => Pin::new(body.get_mut()).poll_frame(cx),
+        };
+        match &frame {
+            Poll::Ready(None) => self.ended(End::Complete, None),
+            Poll::Ready(Some(Err(_))) => self.ended(End::Failed, None),
+            Poll::Ready(Some(Ok(frame))) => match (frame.data_ref(), frame.trailers_ref()) {
+                (Some(data), _) => self.bytes += data.len() as u64,
+                (None, trailers) => {
+                    self.ended(End::Complete, trailers);
+                    if self.without_trailers {
+                        self.kind = Kind::Empty;
+                        return Poll::Ready(None);
+                    }
+                }
+            },
+            Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Incoming(body) => body.is_end_stream(),
+            // A box cannot be asked through a shared reference: it says so by its next frame.
+            Kind::Boxed(..) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Incoming(body) => body.size_hint(),
+            Kind::Boxed(_, length) => {
+                length.map_or_else(SizeHint::default, |length| SizeHint::with_exact(length.saturating_sub(self.bytes)))
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.first.is_some() || self.second.is_some() {
+            let end = if http_body::Body::is_end_stream(self) { End::Complete } else { End::Dropped };
+            self.ended(end, None);
+        }
+    }
+}
+
+impl From<Incoming> for Body {
+    fn from(body: Incoming) -> Self {
+        Self::of(Kind::Incoming(body))
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::of(Kind::Full(bytes))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Empty => "Body(empty)",
+            Kind::Full(_) => "Body(full)",
+            Kind::Incoming(_) => "Body(incoming)",
+            Kind::Boxed(..) => "Body(boxed)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<(End, u64, bool)>>);
+
+    impl OnEnd for Seen {
+        fn end(self: Arc<Self>, _: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>) {
+            self.0.lock().expect("not poisoned").push((end, bytes, trailers.is_some()));
+        }
+    }
+
+    fn observed(body: Body) -> (Arc<Seen>, Body) {
+        let seen = Arc::new(Seen::default());
+        let body = body.observe(seen.clone(), Side::Response);
+        (seen, body)
+    }
+
+    #[tokio::test]
+    async fn tells_each_observer_once_how_it_ended() {
+        let seen = Arc::new(Seen::default());
+        let body = (0..3).fold(Body::from("abc"), |body, _| body.observe(seen.clone(), Side::Response));
+        assert_eq!(body.collect().await.expect("no error").to_bytes(), "abc");
+        assert_eq!(*seen.0.lock().expect("not poisoned"), [(End::Complete, 3, false); 3]);
+    }
+
+    #[tokio::test]
+    async fn trailers_are_an_end_and_are_shown() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+        let body = Full::new(Bytes::from_static(b"ab")).with_trailers(async { Some(Ok(trailers)) });
+        let (seen, body) = observed(Body::new(body));
+        let _ = body.collect().await.expect("no error");
+        assert_eq!(*seen.0.lock().expect("not poisoned"), [(End::Complete, 2, true)]);
+    }
+
+    #[test]
+    fn a_body_dropped_before_its_end_says_so() {
+        let (seen, body) = observed(Body::from("abc"));
+        drop(body);
+        assert_eq!(*seen.0.lock().expect("not poisoned"), [(End::Dropped, 0, false)]);
+        let (seen, body) = observed(Body::empty());
+        drop(body);
+        assert_eq!(*seen.0.lock().expect("not poisoned"), [(End::Complete, 0, false)]);
+    }
+
+    #[test]
+    fn does_not_box_twice_and_is_sync() {
+        fn sync<T: Send + Sync>(_: &T) {}
+        let once = Body::new(Full::new(Bytes::from_static(b"x")));
+        assert!(matches!(once.kind, Kind::Boxed(..)));
+        sync(&once);
+        assert!(matches!(Body::new(Body::from("x")).kind, Kind::Full(_)));
+        assert!(matches!(Body::new(Full::new(Bytes::new())).kind, Kind::Empty));
+    }
+}

@@ -1,0 +1,306 @@
+//! [`HttpServer`]: the end of the floor; bytes become requests.
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use pin_project_lite::pin_project;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep_until},
+};
+use tower::util::Oneshot;
+use tower_service::Service;
+
+use super::{
+    Conn, ConnInfo, Phase, Watch,
+    activity::{Active, Activity, Patience},
+    io::Watched,
+};
+use crate::{
+    BoxError, BoxFuture,
+    error::{Error, Kind},
+    exchange::Exchange,
+    rare::Rare,
+};
+
+/// Serves HTTP/1.1 and HTTP/2 with `S`, for any kind of bytes. ALPN decides the protocol; without ALPN the first
+/// bytes do. Each request has an `Arc<Exchange>` in its extensions.
+///
+/// On a drain responses to HTTP/1 should say `connection: close` (the response head layer does); HTTP/2 connections
+/// get a GOAWAY. Connections that are idle are closed when the drain is closing.
+#[derive(Clone)]
+pub struct HttpServer<S> {
+    service: S,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sniff: auto::Builder<TokioExecutor>,
+    h1: auto::Builder<TokioExecutor>,
+    h2: auto::Builder<TokioExecutor>,
+    patience: Patience,
+}
+
+/// Protocol settings. Defaults are in brackets.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct HttpOptions {
+    /// How long a request head may take, from its first byte, or from the start of the connection \[10 s\].
+    pub head_timeout: Duration,
+    /// How long a connection may be idle between requests \[75 s\].
+    pub keep_alive: Duration,
+    /// Bytes of a request head; more is 431, over HTTP/2 a reset \[60 KiB\].
+    pub max_head: usize,
+    /// Concurrent streams of an HTTP/2 connection \[100\].
+    pub max_streams: u32,
+    /// Streams that a client may reset before they were taken up, until the connection is closed \[20\].
+    pub max_pending_resets: usize,
+    /// Streams that a client may make us reset, until the connection is closed \[100\].
+    pub max_error_resets: usize,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            max_head: 60 * 1024,
+            max_streams: 100,
+            max_pending_resets: 20,
+            max_error_resets: 100,
+        }
+    }
+}
+
+impl<S> HttpServer<S> {
+    /// With default settings.
+    pub fn new(service: S) -> Self {
+        Self::with_options(service, HttpOptions::default())
+    }
+
+    /// With settings.
+    pub fn with_options(service: S, options: HttpOptions) -> Self {
+        let builder = || {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            // The head's timer is ours (hyper's costs 1,750 instructions a request). A small answer leaves in one
+            // piece: copying it is cheaper than a vectored write.
+            builder.http1().header_read_timeout(None).writev(false).max_buf_size(options.max_head.max(8192));
+            builder
+                .http2()
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(options.max_streams)
+                .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
+                .max_pending_accept_reset_streams(options.max_pending_resets)
+                .max_local_error_reset_streams(options.max_error_resets)
+                .initial_stream_window_size(64 * 1024)
+                .initial_connection_window_size(1024 * 1024);
+            builder
+        };
+        let patience = Patience { head: options.head_timeout, keep_alive: options.keep_alive };
+        let shared = Shared { sniff: builder(), h1: builder().http1_only(), h2: builder().http2_only(), patience };
+        Self { service, shared: Arc::new(shared) }
+    }
+}
+
+impl<S, I, B> Service<Conn<I>> for HttpServer<S>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = BoxFuture<(), Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, conn: Conn<I>) -> Self::Future {
+        Box::pin(serve(self.service.clone(), self.shared.clone(), conn))
+    }
+}
+
+/// What a connection's timer or drain asks of it.
+enum Event {
+    Draining,
+    Closing,
+    /// Idle for too long, or too slow with its head.
+    Expired,
+}
+
+async fn serve<S, I, B>(service: S, shared: Arc<Shared>, conn: Conn<I>) -> Result<(), Error>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let Conn { io, info, drain } = conn;
+    let activity = Arc::new(Activity::new());
+    let io = Watched::new(TokioIo::new(io), activity.clone());
+    let builder = match info.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+        None => &shared.sniff,
+        Some(b"h2") => &shared.h2,
+        Some(_) => &shared.h1,
+    };
+    let service = PerRequest { service, info: Arc::new(info), activity: activity.clone() };
+    let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut events = pin!(next_event(&drain, &activity, shared.patience, Phase::Running));
+    let mut rare = Rare::default();
+    let (mut draining, mut closing) = (false, false);
+    std::future::poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = serving.as_mut().poll(cx) {
+                return Poll::Ready(result.map_err(|error| Error::new(Kind::Client).with_source(error)));
+            }
+            let reached = match rare.poll(cx, events.as_mut()) {
+                Poll::Pending => {
+                    // A connection that turned out to speak HTTP/2 only after the drain began.
+                    if draining && activity.is_h2() {
+                        draining = false;
+                        serving.as_mut().graceful_shutdown();
+                        continue;
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Event::Expired) if closing || !activity.is_h2() => return Poll::Ready(Ok(())),
+                Poll::Ready(Event::Draining) => {
+                    draining = true;
+                    Phase::Draining
+                }
+                Poll::Ready(Event::Closing | Event::Expired) => {
+                    (draining, closing) = (false, true);
+                    serving.as_mut().graceful_shutdown();
+                    Phase::Closing
+                }
+            };
+            events.set(next_event(&drain, &activity, shared.patience, reached));
+            rare.again();
+        }
+    })
+    .await
+}
+
+/// Waits for the drain's next phase, or for the client to be too slow. Asks the clock only at the earliest moment
+/// that could be a deadline, then at the exact one.
+async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reached: Phase) -> Event {
+    let expired = async {
+        if reached == Phase::Closing {
+            // It has been told to end; this is the time it has to do so.
+            sleep_until(Instant::now() + patience.head).await;
+        }
+        loop {
+            let now = Instant::now();
+            let step = now + patience.head.min(patience.keep_alive);
+            match activity.deadline(patience) {
+                Some(deadline) if deadline <= now => return,
+                Some(deadline) => sleep_until(deadline.min(step)).await,
+                None => sleep_until(step).await,
+            }
+        }
+    };
+    let ordered = async {
+        match reached {
+            Phase::Running => drain.reached(Phase::Draining).await,
+            Phase::Draining => drain.reached(Phase::Closing).await,
+            Phase::Closing => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = ordered => if drain.phase() == Phase::Closing { Event::Closing } else { Event::Draining },
+        () = expired => Event::Expired,
+    }
+}
+
+/// One connection's service, as hyper wants it: a clone per request, and the request's record put in.
+struct PerRequest<S> {
+    service: S,
+    info: Arc<ConnInfo>,
+    activity: Arc<Activity>,
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for PerRequest<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+{
+    type Response = Response<ActiveBody<B>>;
+    type Error = S::Error;
+    type Future = ActiveFuture<Oneshot<S, Request<Incoming>>>;
+
+    fn call(&self, mut req: Request<Incoming>) -> Self::Future {
+        let active = self.activity.request(req.version() == Version::HTTP_2);
+        req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
+        ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active) }
+    }
+}
+
+pin_project! {
+    /// The answer to a request; while it is awaited the connection is active.
+    struct ActiveFuture<F> {
+        #[pin]
+        future: F,
+        active: Option<Active>,
+    }
+}
+
+impl<F, B, E> Future for ActiveFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<ActiveBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        Poll::Ready(Ok(response.map(|body| ActiveBody { body, active: this.active.take() })))
+    }
+}
+
+pin_project! {
+    /// A response's body; while it lives the connection is active.
+    struct ActiveBody<B> {
+        #[pin]
+        body: B,
+        active: Option<Active>,
+    }
+}
+
+impl<B: Body> Body for ActiveBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for HttpServer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HttpServer").field(&self.service).finish()
+    }
+}

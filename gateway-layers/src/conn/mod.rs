@@ -1,0 +1,47 @@
+//! Floor 1: one connection. Everything here is a `Service<Conn<I>, Response = (), Error = Error>`.
+//!
+//! From the outside in: [`serve`] accepts, `TlsLayer` (feature `tls`) terminates, [`HttpServer`] makes requests of
+//! the bytes and hands them to any tower service.
+//!
+//! ```
+//! use gateway_layers::conn::{Drain, HttpServer, TcpAcceptor, serve};
+//! use http::{Request, Response};
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let app = tower::service_fn(async |_: Request<hyper::body::Incoming>| {
+//!     Ok::<_, std::convert::Infallible>(Response::new(String::from("hello")))
+//! });
+//! let drain = Drain::new();
+//! let acceptor = TcpAcceptor::bind("127.0.0.1:0".parse().expect("an address"))?;
+//! serve(acceptor, HttpServer::new(app), drain.watch()).await;
+//! # Ok(())
+//! # }
+//! ```
+mod activity;
+mod drain;
+mod http;
+mod info;
+mod io;
+mod listener;
+mod serve;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+pub use self::{
+    drain::{Drain, Phase, Watch},
+    http::{HttpOptions, HttpServer},
+    info::{ConnInfo, ServerId, TlsInfo},
+    listener::{Listener, TcpAcceptor},
+    serve::serve,
+};
+
+/// One accepted connection on its way through the floor.
+#[derive(Debug)]
+pub struct Conn<I> {
+    /// The bytes.
+    pub io: I,
+    /// What is known about it; grows on the way.
+    pub info: ConnInfo,
+    /// Tells when the connection should come to its end. It travels along, for only the HTTP server can say GOAWAY.
+    pub drain: Watch,
+}

@@ -1,0 +1,380 @@
+//! [`Exchange`]: the record of one request and its response, and the connection it came on.
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use gateway_core::model::{ClusterName, Origin};
+use http::{HeaderMap, Request};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    body::{End, OnEnd, Side},
+    conn::ConnInfo,
+};
+
+/// One request and its response. The connection's server makes it and puts an `Arc<Exchange>` into the request's
+/// extensions; layers write down what they decide, logs and metrics read it when the response has ended. Layers
+/// used alone work without it.
+pub struct Exchange {
+    conn: Arc<ConnInfo>,
+    started: Instant,
+    record: Mutex<Record>,
+    request_ended: AtomicBool,
+    request_end: Notify,
+    finish: OnceLock<Arc<dyn OnFinish>>,
+    guard: OnceLock<Guard>,
+}
+
+/// What is known about the exchange so far.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Record {
+    /// The chosen route.
+    pub route: Option<Arc<RouteInfo>>,
+    /// The chosen destination.
+    pub destination: Option<Arc<DestinationInfo>>,
+    /// The endpoint of the latest try.
+    pub upstream: Option<SocketAddr>,
+    /// Our address on the connection to it.
+    pub upstream_local: Option<SocketAddr>,
+    /// Endpoints of earlier tries, which the next one should not take.
+    pub tried: Vec<SocketAddr>,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Envoy's response flags.
+    pub flags: Flags,
+    /// Envoy's response code details.
+    pub details: Option<&'static str>,
+    /// Why the transport to the upstream failed.
+    pub transport_failure: Option<String>,
+    /// The response's status; 0 before there is one.
+    pub status: u16,
+    /// `grpc-status` of the response, from its head or its trailers.
+    pub grpc_status: Option<u16>,
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: Option<&'static str>,
+    /// Is it a gRPC request?
+    pub grpc: bool,
+    /// Data bytes of the request's body.
+    pub bytes_received: u64,
+    /// Data bytes of the response's body.
+    pub bytes_sent: u64,
+    /// How the response ended.
+    pub end: Option<End>,
+    /// The request as it was sent upstream, if the route's response operators ask for it.
+    pub sent: Option<Box<http::request::Parts>>,
+    /// The request as it was routed (as it came, if it was refused before), if a log asks for it.
+    pub request: Option<Box<http::request::Parts>>,
+    /// The response's headers, if a log asks for them.
+    pub response: Option<Box<HeaderMap>>,
+}
+
+/// A destination, as logs and metrics name it.
+#[derive(Debug)]
+pub struct DestinationInfo {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its metrics, made as they are needed.
+    pub(crate) series: crate::http::metrics::SeriesTable,
+}
+
+impl DestinationInfo {
+    /// For requests from `workers` threads.
+    #[must_use]
+    pub fn new(cluster: ClusterName, workers: usize) -> Self {
+        Self { cluster, series: crate::http::metrics::SeriesTable::new(workers) }
+    }
+}
+
+/// A route, as logs, metrics and operators name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// `%ROUTE_NAME%`.
+    pub name: String,
+    /// The rule in the YAML.
+    pub origin: Origin,
+}
+
+/// Called once, when the response has ended.
+pub trait OnFinish: Send + Sync {
+    /// The record is complete.
+    fn finish(&self, exchange: &Exchange);
+}
+
+impl Exchange {
+    /// Starts the record of a request.
+    #[must_use]
+    pub fn new(conn: Arc<ConnInfo>) -> Self {
+        Self {
+            conn,
+            started: Instant::now(),
+            record: Mutex::default(),
+            request_ended: AtomicBool::new(false),
+            request_end: Notify::new(),
+            finish: OnceLock::new(),
+            guard: OnceLock::new(),
+        }
+    }
+
+    /// The record of a request that is made beside this one (a mirror's): on the same connection, counted too.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let new = Self::new(self.conn.clone());
+        if let Some(guard) = self.guard.get() {
+            new.hold(guard.0.enter());
+        }
+        new
+    }
+
+    /// Keeps a guard for as long as the record lives; the first one only.
+    pub fn hold(&self, guard: Guard) {
+        // A second copy of the layer counts the request a second time for a moment only.
+        let _ = self.guard.set(guard);
+    }
+
+    /// The record of this request, if a server of ours took it.
+    #[must_use]
+    pub fn of<B>(req: &Request<B>) -> Option<&Arc<Self>> {
+        req.extensions().get()
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn conn(&self) -> &Arc<ConnInfo> {
+        &self.conn
+    }
+
+    /// When the request's head was complete.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The record. Not to be held across an await.
+    pub fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets who is told of the end; the first one only.
+    pub fn on_finish(&self, observer: Arc<dyn OnFinish>) {
+        // A second observer is a second copy of the same layer: one record is logged once.
+        let _ = self.finish.set(observer);
+    }
+
+    /// The exchange is over: tells the observer.
+    pub(crate) fn finished(&self) {
+        if let Some(observer) = self.finish.get() {
+            observer.finish(self);
+        }
+    }
+
+    /// The request has no more bytes to come.
+    pub fn end_request(&self) {
+        self.request_ended.store(true, Ordering::Release);
+        self.request_end.notify_waiters();
+    }
+
+    /// Have all bytes of the request been read?
+    #[must_use]
+    pub fn request_ended(&self) -> bool {
+        self.request_ended.load(Ordering::Acquire)
+    }
+
+    /// Waits until all bytes of the request have been read.
+    pub async fn request_end(&self) {
+        let end = self.request_end.notified();
+        if !self.request_ended() {
+            end.await;
+        }
+    }
+}
+
+impl OnEnd for Exchange {
+    fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>) {
+        match side {
+            Side::Request => {
+                self.record().bytes_received = bytes;
+                if end == End::Complete {
+                    self.end_request();
+                }
+            }
+            Side::Response => {
+                {
+                    let mut record = self.record();
+                    record.bytes_sent = bytes;
+                    record.end = Some(end);
+                    if let Some(status) = trailers.and_then(grpc_status) {
+                        record.grpc_status = Some(status);
+                    }
+                    if end == End::Dropped && record.flags == Flags::NONE {
+                        record.flags.set(Flag::DownstreamTermination);
+                    }
+                }
+                self.finished();
+            }
+        }
+    }
+}
+
+/// The `grpc-status` among headers or trailers.
+#[must_use]
+pub fn grpc_status(headers: &HeaderMap) -> Option<u16> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("conn", &self.conn).field("record", &*self.record()).finish_non_exhaustive()
+    }
+}
+
+/// Counts requests under way. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    now: AtomicUsize,
+    none: Notify,
+}
+
+/// One request under way, until it is dropped.
+#[derive(Debug)]
+pub struct Guard(InFlight);
+
+impl InFlight {
+    /// One more.
+    #[must_use]
+    pub fn enter(&self) -> Guard {
+        self.0.now.fetch_add(1, Ordering::Relaxed);
+        Guard(self.clone())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn now(&self) -> usize {
+        self.0.now.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is none.
+    pub async fn none(&self) {
+        loop {
+            let none = self.0.none.notified();
+            if self.now() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.0.0.now.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.none.notify_waiters();
+        }
+    }
+}
+
+/// One of Envoy's response flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+#[expect(missing_docs, reason = "Envoy's names")]
+pub enum Flag {
+    NoHealthyUpstream,
+    UpstreamConnectionFailure,
+    UpstreamOverflow,
+    NoRoute,
+    RetryLimitExceeded,
+    NoCluster,
+    DownstreamTermination,
+    UpstreamTimeout,
+    LocalReset,
+    UpstreamRemoteReset,
+    UpstreamConnectionTermination,
+    DelayInjected,
+    FaultInjected,
+    DownstreamProtocolError,
+    UpstreamProtocolError,
+}
+
+/// Their short names, in the order of [`Flag`].
+const SHORT: [&str; 15] = ["UH", "UF", "UO", "NR", "URX", "NC", "DC", "UT", "LR", "UR", "UC", "DI", "FI", "DPE", "UPE"];
+
+/// A set of response flags; displays as `UF,URX`, or `-`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// No flag.
+    pub const NONE: Self = Self(0);
+
+    /// One flag.
+    #[must_use]
+    pub const fn of(flag: Flag) -> Self {
+        Self(1 << flag as u32)
+    }
+
+    /// Adds a flag.
+    pub const fn set(&mut self, flag: Flag) {
+        self.0 |= 1 << flag as u32;
+    }
+
+    /// Adds those of another set.
+    pub const fn join(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Is it in the set?
+    #[must_use]
+    pub const fn has(self, flag: Flag) -> bool {
+        self.0 & (1 << flag as u32) != 0
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NONE {
+            return f.write_str("-");
+        }
+        let set = SHORT.iter().enumerate().filter(|(bit, _)| self.0 & (1 << bit) != 0);
+        for (number, (_, short)) in set.enumerate() {
+            f.write_str(if number == 0 { "" } else { "," })?;
+            f.write_str(short)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_joined_by_commas() {
+        let mut flags = Flags::of(Flag::UpstreamConnectionFailure);
+        flags.set(Flag::RetryLimitExceeded);
+        assert_eq!(flags.to_string(), "UF,URX");
+        assert_eq!(Flags::NONE.to_string(), "-");
+        assert_eq!(Flags::of(Flag::UpstreamProtocolError).to_string(), "UPE");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_request_is_not_missed() {
+        let exchange = Arc::new(Exchange::new(Arc::new(ConnInfo::new(([127, 0, 0, 1], 1).into()))));
+        let waiting = tokio::spawn({
+            let exchange = exchange.clone();
+            async move { exchange.request_end().await }
+        });
+        tokio::task::yield_now().await;
+        exchange.clone().end(Side::Request, End::Complete, 5, None);
+        waiting.await.expect("no panic");
+        exchange.request_end().await;
+        assert_eq!(exchange.record().bytes_received, 5);
+    }
+}

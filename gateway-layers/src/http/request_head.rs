@@ -1,0 +1,339 @@
+//! [`RequestHeadLayer`]: one pass over a request's headers before it is routed.
+//!
+//! Removed: hop-by-hop headers and those that `Connection` names, framing headers (the body's own length decides
+//! upstream), and what an untrusted peer may not say: `x-envoy-*`, `x-forwarded-client-cert`, `forwarded`,
+//! `x-real-ip`, twins with `_` for `-`. Written: `x-forwarded-for`, `x-forwarded-proto`, `x-envoy-external-address`,
+//! `x-request-id`, and the client certificate.
+//!
+//! ```
+//! use gateway_layers::http::RequestHeadLayer;
+//! use http::{Request, Response};
+//! use tower::{Layer as _, ServiceExt as _};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::convert::Infallible> {
+//! let app = tower::service_fn(async |req: Request<()>| {
+//!     Ok::<_, std::convert::Infallible>(Response::new(req.headers().clone()))
+//! });
+//! let req = Request::builder().header("connection", "x-hop").header("x-hop", "1").header("x-envoy-retry-on", "5xx");
+//! let seen = RequestHeadLayer.layer(app).oneshot(req.body(()).expect("a valid request")).await?.into_body();
+//! assert_eq!(seen.keys().collect::<Vec<_>>(), ["x-request-id"]);
+//! # Ok(()) }
+//! ```
+use std::task::{Context, Poll};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Version,
+    header::{
+        AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    },
+};
+use tower_layer::Layer;
+use tower_service::Service;
+use uuid::Uuid;
+
+use super::referer;
+use crate::{conn::ConnInfo, exchange::Exchange};
+
+const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes [`RequestHead`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestHeadLayer;
+
+/// Cleans the request's headers and writes the gateway's own.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<S> {
+    inner: S,
+}
+
+impl<S> Layer<S> for RequestHeadLayer {
+    type Service = RequestHead<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestHead { inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for RequestHead<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut req: Request<B>) -> S::Future {
+        clean(&mut req);
+        let conn = Exchange::of(&req).map(|exchange| exchange.conn().clone());
+        write(req.headers_mut(), conn.as_deref());
+        self.inner.call(req)
+    }
+}
+
+/// What the one pass found.
+#[derive(Default)]
+struct Found {
+    connection: bool,
+    te: bool,
+    referer: bool,
+    /// Plain removals.
+    remove: Vec<HeaderName>,
+}
+
+fn clean<B>(req: &mut Request<B>) {
+    let found = look(req.headers());
+    let upgrade = found.connection && req.version() == Version::HTTP_11 && is_upgrade(req.headers());
+    let headers = req.headers_mut();
+    if found.connection {
+        remove_named(headers);
+        if !upgrade {
+            headers.remove(CONNECTION);
+        }
+    }
+    if !upgrade && !found.remove.is_empty() {
+        headers.remove(UPGRADE);
+        headers.remove(HTTP2_SETTINGS);
+    }
+    for name in &found.remove {
+        if !(upgrade && *name == UPGRADE) {
+            headers.remove(name);
+        }
+    }
+    if found.te {
+        keep_trailers_only(headers);
+    }
+    if found.referer {
+        referer::check(headers);
+    }
+}
+
+fn look(headers: &HeaderMap) -> Found {
+    let mut found = Found::default();
+    for name in headers.keys() {
+        match name.as_str() {
+            "connection" => found.connection = true,
+            "te" => found.te = true,
+            "referer" => found.referer = true,
+            "content-length"
+            | "transfer-encoding"
+            | "keep-alive"
+            | "proxy-connection"
+            | "upgrade"
+            | "forwarded"
+            | "x-forwarded-prefix"
+            | "x-real-ip"
+            | "x-forwarded-client-cert" => found.remove.push(name.clone()),
+            text if text.starts_with("x-envoy-") || is_twin(text) => found.remove.push(name.clone()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `transfer_encoding`, `x_forwarded_for`: some servers read these as the names with `-`.
+fn is_twin(name: &str) -> bool {
+    name.contains('_') && {
+        let name = name.replace('_', "-");
+        name.starts_with("x-forwarded-")
+            || name.starts_with("x-envoy-")
+            || matches!(
+                name.as_str(),
+                "transfer-encoding"
+                    | "content-length"
+                    | "connection"
+                    | "host"
+                    | "forwarded"
+                    | "x-real-ip"
+                    | "x-request-id"
+            )
+    }
+}
+
+/// An upgrade that may be passed on: asked for in both headers, and not to `h2c`.
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    asked && headers.get(UPGRADE).is_some_and(|to| !to.is_empty() && !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// Removes what `Connection` names, but for what a client must not be able to take away from others' sight.
+fn remove_named(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok()).collect();
+    for name in named {
+        let stays = [HOST, AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, CONNECTION, UPGRADE, TE].contains(&name);
+        if !stays {
+            headers.remove(name);
+        }
+    }
+}
+
+fn keep_trailers_only(headers: &mut HeaderMap) {
+    let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    headers.remove(TE);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+fn write(headers: &mut HeaderMap, conn: Option<&ConnInfo>) {
+    if let Some(conn) = conn {
+        let forwarded_for = match headers.get(&FORWARDED_FOR) {
+            None => conn.forwarded_for.clone(),
+            Some(_) => appended(headers, &conn.forwarded_for),
+        };
+        headers.insert(FORWARDED_FOR, forwarded_for);
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(conn.scheme()));
+        headers.insert(EXTERNAL_ADDRESS, conn.forwarded_for.clone());
+        if let Some(certificate) = conn.tls.as_ref().and_then(|tls| tls.forwarded_client_cert.clone()) {
+            headers.insert(FORWARDED_CLIENT_CERT, certificate);
+        }
+    }
+    headers.insert(REQUEST_ID, request_id());
+}
+
+/// The lines joined, and the peer at the end; empty ones are dropped.
+pub(crate) fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
+    let mut out = Vec::new();
+    for line in headers.get_all(FORWARDED_FOR) {
+        if !line.is_empty() {
+            out.extend_from_slice(line.as_bytes());
+            out.push(b',');
+        }
+    }
+    out.extend_from_slice(peer.as_bytes());
+    HeaderValue::try_from(out).unwrap_or_else(|_| peer.clone())
+}
+
+fn request_id() -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Removes hop-by-hop headers of a response, and those that its `Connection` names.
+pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    let hop_by_hop = headers.keys().any(|name| {
+        matches!(
+            name.as_str(),
+            "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" | "te"
+        )
+    });
+    if hop_by_hop {
+        remove_named(headers);
+        for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TE] {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Leaves a response's `content-length` only where it says what the body will be.
+pub(crate) fn check_length(headers: &mut HeaderMap, length: Option<u64>) {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(line) = lines.next() else { return };
+    let stated = line.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    if lines.next().is_some() || stated.is_none() || stated != length {
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleaned(lines: &[(&str, &str)]) -> Vec<String> {
+        let mut req = Request::builder();
+        for (name, value) in lines {
+            req = req.header(*name, *value);
+        }
+        let mut req = req.body(()).expect("valid");
+        clean(&mut req);
+        req.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ascii"))).collect()
+    }
+
+    #[test]
+    fn hop_by_hop_and_untrusted_headers_go() {
+        let keep = ("x", "1");
+        for (name, value) in [
+            ("keep-alive", "5"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("x-envoy-anything", "1"),
+            ("x_forwarded_for", "1.1.1.1"),
+            ("transfer_encoding", "chunked"),
+            ("x-forwarded-client-cert", "evil"),
+            ("forwarded", "for=1"),
+            ("x-real-ip", "1"),
+            ("upgrade", "websocket"),
+        ] {
+            assert_eq!(cleaned(&[(name, value), keep]), ["x: 1"], "{name}");
+        }
+        assert_eq!(cleaned(&[("x_y", "1")]), ["x_y: 1"]);
+    }
+
+    #[test]
+    fn connection_cannot_take_security_away() {
+        let lines =
+            [("connection", "x-foo, Authorization, host"), ("x-foo", "1"), ("authorization", "a"), ("host", "h")];
+        assert_eq!(cleaned(&lines), ["authorization: a", "host: h"]);
+    }
+
+    #[test]
+    fn upgrades_pass_but_not_to_h2c() {
+        let websocket = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+        assert_eq!(cleaned(&websocket), ["connection: keep-alive, Upgrade", "upgrade: websocket"]);
+        assert_eq!(
+            cleaned(&[("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "x")]),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn te_keeps_trailers_alone() {
+        assert_eq!(cleaned(&[("te", "gzip, trailers")]), ["te: trailers"]);
+        assert_eq!(cleaned(&[("te", "gzip")]), [""; 0]);
+    }
+
+    #[test]
+    fn the_peer_is_appended() {
+        let peer = HeaderValue::from_static("10.1.1.1");
+        let mut headers = HeaderMap::new();
+        for line in ["1.2.3.4", "", "junk"] {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        assert_eq!(appended(&headers, &peer), "1.2.3.4,junk,10.1.1.1");
+    }
+
+    #[test]
+    fn a_length_that_is_not_the_bodys_goes() {
+        for (lines, length, left) in [
+            (&["5"][..], Some(5), 1),
+            (&["5"], Some(4), 0),
+            (&["5"], None, 0),
+            (&["5", "5"], Some(5), 0),
+            (&["x"], Some(5), 0),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(line));
+            }
+            check_length(&mut headers, length);
+            assert_eq!(headers.get_all(CONTENT_LENGTH).iter().count(), left, "{lines:?}");
+        }
+    }
+}

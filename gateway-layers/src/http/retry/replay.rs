@@ -1,0 +1,158 @@
+//! [`Replay`]: a body that can be sent again, as far as it was small enough.
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as _, Frame, SizeHint};
+
+use crate::{BoxError, body::Body};
+
+/// Bytes that are kept at most; Envoy's buffer.
+const LIMIT: usize = 1024 * 1024;
+
+/// The original body and what was read of it; shared by the bodies of all tries, of which one is read at a time.
+#[derive(Clone, Debug)]
+pub(super) struct Replay(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    rest: Body,
+    kept: Vec<Bytes>,
+    size: usize,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    /// Too large, or broken: what is kept is not the beginning of the body any more.
+    spoiled: bool,
+}
+
+/// The body of one try.
+struct Try {
+    replay: Replay,
+    /// Kept pieces that this try has sent.
+    at: usize,
+    trailers_sent: bool,
+}
+
+impl Replay {
+    pub(super) fn new(body: Body) -> Self {
+        let ended = body.is_end_stream();
+        let state = State { rest: body, kept: Vec::new(), size: 0, trailers: None, ended, spoiled: false };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Can the body be sent from its beginning?
+    pub(super) fn is_whole(&self) -> bool {
+        !self.state().spoiled
+    }
+
+    /// The body for one more try.
+    pub(super) fn body(&self) -> Body {
+        let state = self.state();
+        if state.ended && state.kept.is_empty() && state.trailers.is_none() {
+            return Body::empty();
+        }
+        drop(state);
+        Body::new(Try { replay: self.clone(), at: 0, trailers_sent: false })
+    }
+}
+
+impl State {
+    fn keep(&mut self, data: &Bytes) {
+        self.size += data.len();
+        if self.size > LIMIT {
+            self.spoiled = true;
+            self.kept.clear();
+        } else if !self.spoiled {
+            self.kept.push(data.clone());
+        }
+    }
+}
+
+impl http_body::Body for Try {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let replay = self.replay.clone();
+        let mut state = replay.state();
+        if let Some(kept) = state.kept.get(self.at) {
+            self.at += 1;
+            return Poll::Ready(Some(Ok(Frame::data(kept.clone()))));
+        }
+        if state.ended {
+            let trailers = state.trailers.clone().filter(|_| !self.trailers_sent);
+            self.trailers_sent = true;
+            return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+        }
+        let frame = ready!(Pin::new(&mut state.rest).poll_frame(cx));
+        match &frame {
+            None => state.ended = true,
+            Some(Err(_)) => state.spoiled = true,
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    state.keep(data);
+                    self.at = state.kept.len();
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    state.trailers = Some(trailers.clone());
+                    state.ended = true;
+                    self.trailers_sent = true;
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let state = self.replay.state();
+        state.ended && self.at >= state.kept.len() && (state.trailers.is_none() || self.trailers_sent)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let state = self.replay.state();
+        let kept: usize = state.kept.iter().skip(self.at).map(Bytes::len).sum();
+        match state.rest.size_hint().exact() {
+            Some(rest) if !state.spoiled => SizeHint::with_exact(rest + kept as u64),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_half_read_body_is_sent_whole_again() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x", http::HeaderValue::from_static("1"));
+        let body = Full::new(Bytes::from_static(b"hello")).with_trailers(async { Some(Ok(trailers)) });
+        let replay = Replay::new(Body::new(body));
+        let mut first = replay.body();
+        let _ = first.frame().await.expect("data").expect("no error");
+        drop(first);
+        for _ in 0..2 {
+            let again = replay.body().collect().await.expect("no error");
+            assert!(again.trailers().is_some());
+            assert_eq!(again.to_bytes(), "hello");
+        }
+        assert!(replay.is_whole());
+    }
+
+    #[tokio::test]
+    async fn a_large_body_goes_on_but_is_not_kept() {
+        let replay = Replay::new(Body::from(Bytes::from(vec![0; LIMIT + 1])));
+        let sent = replay.body().collect().await.expect("no error").to_bytes();
+        assert_eq!(sent.len(), LIMIT + 1);
+        assert!(!replay.is_whole());
+    }
+}

@@ -1,0 +1,193 @@
+//! [`UpgradeLayer`]: WebSocket over HTTP/1.1. When the upstream answers 101 both connections become one tunnel.
+//!
+//! Only `websocket` is allowed; another token fails with `Kind::Upgrade` (403). The tunnel lives until one side ends
+//! or nothing has moved for an hour.
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response, StatusCode, Version, header::UPGRADE};
+use hyper::upgrade::{OnUpgrade, on};
+use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
+    time::{Instant, sleep_until},
+};
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::debug;
+
+use crate::{
+    body::Body,
+    error::{Error, Kind},
+    exchange::Exchange,
+};
+
+/// A tunnel on which nothing moves ends after this.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Makes [`Upgrade`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UpgradeLayer;
+
+/// Joins the two connections of an upgrade.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<S> {
+    inner: S,
+}
+
+impl<S> Layer<S> for UpgradeLayer {
+    type Service = Upgrade<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Upgrade { inner }
+    }
+}
+
+impl<S> Service<Request<Body>> for Upgrade<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Error>,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut req: Request<Body>) -> Self::Future {
+        let token = req.headers().get(UPGRADE).filter(|_| req.version() == Version::HTTP_11);
+        let allowed = token.map(|token| token.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        match allowed {
+            None => ResponseFuture { future: Some(self.inner.call(req)), client: None },
+            Some(false) => ResponseFuture { future: None, client: None },
+            Some(true) => {
+                // The record keeps the connection's drain watch: a drain waits for the tunnel.
+                let client = Client { upgrade: on(&mut req), exchange: Exchange::of(&req).cloned() };
+                ResponseFuture { future: Some(self.inner.call(req)), client: Some(client) }
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Client {
+    upgrade: OnUpgrade,
+    exchange: Option<std::sync::Arc<Exchange>>,
+}
+
+pin_project! {
+    /// The future of [`Upgrade`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        future: Option<F>,
+        client: Option<Client>,
+    }
+}
+
+impl<F> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Poll::Ready(Err(Error::new(Kind::Upgrade)));
+        };
+        let mut response = ready!(future.poll(cx))?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let Some(client) = this.client.take() else {
+                // Nobody asked for it: the upstream broke the protocol.
+                return Poll::Ready(Err(Error::new(Kind::Protocol)));
+            };
+            let upstream = on(&mut response);
+            tokio::spawn(async move {
+                if let Err(error) = tunnel(client.upgrade, upstream).await {
+                    debug!(%error, "tunnel ended");
+                }
+                drop(client.exchange);
+            });
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) -> Result<(), crate::BoxError> {
+    let (client, upstream) = tokio::try_join!(client, upstream)?;
+    join(TokioIo::new(client), TokioIo::new(upstream), IDLE).await?;
+    Ok(())
+}
+
+/// Copies both ways until both sides have ended, or nothing moved for `idle`. One side's end is passed on while
+/// the other still sends.
+async fn join<A, B>(a: A, b: B, idle: Duration) -> io::Result<()>
+where
+    A: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let last = std::sync::Mutex::new(Instant::now());
+    let ((read_a, write_a), (read_b, write_b)) = (split(a), split(b));
+    let both = async { tokio::try_join!(copy(read_a, write_b, &last), copy(read_b, write_a, &last)) };
+    let silence = async {
+        loop {
+            let end = *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) + idle;
+            if end <= Instant::now() {
+                return;
+            }
+            sleep_until(end).await;
+        }
+    };
+    tokio::select! {
+        done = both => done.map(|_| ()),
+        () = silence => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    last: &std::sync::Mutex<Instant>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+        to.write_all(buffer.get(..length).unwrap_or_default()).await?;
+        to.flush().await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_tunnel_ends_and_a_half_closed_one_goes_on() {
+        let ((mut client, a), (mut server, b)) = (duplex(64), duplex(64));
+        let tunnel = tokio::spawn(join(a, b, IDLE));
+        client.write_all(b"hello").await.expect("open");
+        client.shutdown().await.expect("open");
+        let mut seen = Vec::new();
+        server.read_to_end(&mut seen).await.expect("open");
+        assert_eq!(seen, b"hello");
+        server.write_all(b"late").await.expect("the other way is open");
+        let mut late = [0; 4];
+        client.read_exact(&mut late).await.expect("open");
+        let start = Instant::now();
+        let ended = tunnel.await.expect("no panic").expect_err("silence");
+        assert_eq!((ended.kind(), start.elapsed()), (io::ErrorKind::TimedOut, IDLE));
+    }
+}

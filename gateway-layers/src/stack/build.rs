@@ -1,0 +1,166 @@
+//! Configuration to snapshot.
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gateway_core::{
+    model::{ClusterName, Config, Listener, Route, RouteConfig, Transport},
+    route_table::RouteTable,
+};
+
+use super::{
+    credentials::{Problem, tls_config},
+    filter::Filter,
+    route::Parts,
+    routing::{Host, Server, Snapshot, Target, chain_table},
+};
+use crate::{
+    conn::{
+        ServerId,
+        tls::{TlsServer, TlsTable},
+    },
+    exchange::RouteInfo,
+    random::Random,
+    upstream::{Cluster, Context},
+};
+
+/// What a build needs beside the configuration.
+pub(super) struct Builder {
+    pub(super) context: Context,
+    pub(super) filters: Vec<Arc<dyn Filter>>,
+    pub(super) random: Random,
+    pub(super) ids: ServerIds,
+}
+
+/// Numbers of servers, the same for the same server in every configuration.
+#[derive(Debug, Default)]
+pub(super) struct ServerIds(Mutex<HashMap<String, ServerId>>);
+
+impl ServerIds {
+    /// The number of a route table on a listener.
+    pub(super) fn get(&self, listener: &Listener, routes: &RouteConfig) -> ServerId {
+        let key = format!("{:?} {} {}", listener.bind, listener.port, routes.name);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = ServerId(u32::try_from(known.len()).unwrap_or(u32::MAX));
+        *known.entry(key).or_insert(next)
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// A snapshot, and the TLS servers of each TLS listener, in the order of the configuration's listeners.
+pub(super) struct Built {
+    pub(super) snapshot: Snapshot,
+    pub(super) tls: Vec<Option<TlsTable>>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Builder {
+    pub(super) fn build(&self, config: Config) -> Built {
+        let config = Arc::new(config);
+        let cluster = |cluster: &gateway_core::model::Cluster| {
+            (cluster.name.clone(), Cluster::new(cluster.clone(), &self.context))
+        };
+        let clusters: HashMap<ClusterName, Cluster> = config.clusters.iter().map(cluster).collect();
+        let mut parts = Parts {
+            clusters: &clusters,
+            destinations: HashMap::new(),
+            filters: &self.filters,
+            random: &self.random,
+            workers: self.context.workers,
+        };
+        let mut tables = Tables { made: HashMap::new(), servers: Vec::new() };
+        let mut problems = Vec::new();
+        let tls = config.listeners.iter().map(|listener| {
+            let chains = self.listener(listener, &mut tables, &mut parts);
+            chains.map(|ids| tls_table(listener, &ids, &config, &mut problems))
+        });
+        let tls = tls.collect();
+        let mut servers: Vec<_> = (0..self.ids.count()).map(|_| Server::empty()).collect();
+        for (id, server) in tables.servers {
+            if let Some(slot) = servers.get_mut(id.0 as usize) {
+                *slot = server;
+            }
+        }
+        Built { snapshot: Snapshot { config, servers }, tls, problems }
+    }
+
+    /// Makes a listener's servers; the numbers of its TLS chains if it has some.
+    fn listener(&self, listener: &Listener, tables: &mut Tables, parts: &mut Parts<'_>) -> Option<Vec<ServerId>> {
+        match &listener.transport {
+            Transport::Http(routes) => {
+                let id = self.ids.get(listener, routes);
+                tables.add(id, routes, None, parts);
+                None
+            }
+            Transport::Tls(chains) => {
+                let ids: Vec<_> = chains.iter().map(|chain| self.ids.get(listener, &chain.routes)).collect();
+                let named = chains.iter().map(|chain| chain.server_names.clone()).zip(ids.iter().copied());
+                let names = chain_table(&named.collect::<Vec<_>>());
+                for (chain, id) in chains.iter().zip(&ids) {
+                    tables.add(*id, &chain.routes, Some(names.clone()), parts);
+                }
+                Some(ids)
+            }
+        }
+    }
+}
+
+impl Server {
+    fn empty() -> Self {
+        Self { hosts: gateway_core::host_table::HostTable::default(), chains: None }
+    }
+}
+
+/// Servers so far, and the routes that were made for them: one rule may stand in many hosts.
+struct Tables {
+    made: HashMap<*const Route, Target>,
+    servers: Vec<(ServerId, Server)>,
+}
+
+impl Tables {
+    fn add(
+        &mut self,
+        id: ServerId,
+        routes: &RouteConfig,
+        chains: Option<Arc<gateway_core::host_table::HostTable<ServerId>>>,
+        parts: &mut Parts<'_>,
+    ) {
+        let hosts = routes.virtual_hosts.iter().map(|host| {
+            let routes = host.routes.iter().map(|route| (route.matches.clone(), self.target(route, parts)));
+            let routes = RouteTable::new(routes.collect::<Vec<_>>());
+            (host.host.clone(), Arc::new(Host { https_redirect: host.https_redirect, routes }))
+        });
+        let hosts = hosts.collect();
+        self.servers.push((id, Server { hosts, chains }));
+    }
+
+    fn target(&mut self, route: &Arc<Route>, parts: &mut Parts<'_>) -> Target {
+        let make = || Target {
+            info: Arc::new(RouteInfo { name: route.name.clone(), origin: route.origin.clone() }),
+            service: parts.route(route),
+        };
+        self.made.entry(Arc::as_ptr(route)).or_insert_with(make).clone()
+    }
+}
+
+fn tls_table(listener: &Listener, ids: &[ServerId], config: &Config, problems: &mut Vec<Problem>) -> TlsTable {
+    let mut table = TlsTable::default();
+    let Transport::Tls(chains) = &listener.transport else { return table };
+    for (chain, id) in chains.iter().zip(ids) {
+        let server = match tls_config(chain, config) {
+            Ok(config) => TlsServer::new(config),
+            Err(problem) => {
+                problems.push(problem);
+                TlsServer::unavailable()
+            }
+        };
+        for name in &chain.server_names {
+            table.insert(name, server.clone().with_id(*id));
+        }
+    }
+    table
+}

@@ -1,0 +1,35 @@
+//! [`Options`]: settings of the process, not of the resources.
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
+
+use gateway_core::path::Normalization;
+use http::HeaderValue;
+
+use crate::conn::HttpOptions;
+
+/// Settings of the process. Defaults are in brackets.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where a port of the YAML is really opened \[the same number on every address\].
+    pub ports: HashMap<u16, SocketAddr>,
+    /// How long a TLS handshake may take \[10 s\].
+    pub handshake_timeout: Duration,
+    /// HTTP settings.
+    pub http: HttpOptions,
+    /// The `server` header of every answer \[`gateway`\].
+    pub server: HeaderValue,
+    /// Treatment of paths \[Base, as Istio\].
+    pub normalization: Normalization,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ports: HashMap::new(),
+            handshake_timeout: Duration::from_secs(10),
+            http: HttpOptions::default(),
+            server: HeaderValue::from_static("gateway"),
+            normalization: Normalization::Base,
+        }
+    }
+}

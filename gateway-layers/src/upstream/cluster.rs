@@ -1,0 +1,230 @@
+//! [`Cluster`]: the endpoints of a destination, and a service that sends requests to them.
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use gateway_core::model::{self, ClusterName, Endpoints, Protocol};
+use http::{Request, Response};
+use tokio::time::{Instant, timeout};
+use tower_service::Service;
+use tracing::{debug, warn};
+
+use super::{
+    balance::pick,
+    connect::ConnectTo,
+    endpoint::{Active, Connections, Endpoint},
+    pool::Pool as _,
+    resolve::{Resolve, SystemResolver},
+};
+use crate::{
+    body::Body,
+    error::{Error, Kind},
+    exchange::Exchange,
+    live::Live,
+    random::Random,
+};
+
+/// How long an answer of the resolver is used before it is asked again, beside the traffic.
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// What clusters are given by whoever makes them.
+#[derive(Clone)]
+pub struct Context {
+    /// Threads that send requests: shards of each pool \[1\].
+    pub workers: usize,
+    /// Redirects connections; a seam for tests.
+    pub connect_to: ConnectTo,
+    /// Draws endpoints.
+    pub random: Random,
+    /// Finds addresses of names.
+    pub resolver: Arc<dyn Resolve>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        let resolver = Arc::new(SystemResolver);
+        Self { workers: 1, connect_to: ConnectTo::default(), random: Random::new(1), resolver }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+/// The endpoints of a destination. Cheap to clone; connections live as long as a clone does.
+#[derive(Clone, Debug)]
+pub struct Cluster(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: ClusterName,
+    protocol: Protocol,
+    connect_timeout: Duration,
+    context: Context,
+    endpoints: Live<Vec<Arc<Endpoint>>>,
+    names: Option<Names>,
+}
+
+/// Names whose addresses are the endpoints.
+#[derive(Debug)]
+struct Names {
+    names: Vec<(String, u16)>,
+    /// No answer is an unknown cluster, not an empty one.
+    unlisted: bool,
+    /// When the resolver was asked last, and whether it is being asked.
+    asked: Mutex<(Option<Instant>, bool)>,
+    first: tokio::sync::Mutex<()>,
+}
+
+impl Cluster {
+    /// As the model describes it. Nothing is connected or resolved before the first request.
+    #[must_use]
+    pub fn new(cluster: model::Cluster, context: &Context) -> Self {
+        let (fixed, names) = match cluster.endpoints {
+            Endpoints::Static(endpoints) => (endpoints, None),
+            Endpoints::Dns(names) => (Vec::new(), Some((names, false))),
+            Endpoints::Unlisted(host, port) => (Vec::new(), Some((vec![(host, port)], true))),
+        };
+        let names = names.map(|(names, unlisted)| Names {
+            names,
+            unlisted,
+            asked: Mutex::default(),
+            first: tokio::sync::Mutex::default(),
+        });
+        let endpoint = |endpoint: &model::Endpoint| {
+            Arc::new(Endpoint::new(endpoint, cluster.protocol, context, cluster.connect_timeout))
+        };
+        Self(Arc::new(Inner {
+            name: cluster.name,
+            protocol: cluster.protocol,
+            connect_timeout: cluster.connect_timeout,
+            context: context.clone(),
+            endpoints: Live::new(fixed.iter().map(endpoint).collect()),
+            names,
+        }))
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn name(&self) -> &ClusterName {
+        &self.0.name
+    }
+
+    /// The addresses as known now.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.endpoints.look(|endpoints| endpoints.iter().map(|endpoint| endpoint.address()).collect())
+    }
+
+    /// Sends requests to it. Always ready.
+    #[must_use]
+    pub fn service(
+        &self,
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync + 'static
+    {
+        let cluster = self.clone();
+        tower::service_fn(move |req| cluster.clone().send(req))
+    }
+
+    /// One try: picks an endpoint and sends the request to it. An error that carries the request was never sent.
+    pub fn send(self, req: Request<Body>) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
+        async move {
+            if let Some(names) = &self.0.names
+                && let Err(error) = Box::pin(self.resolved(names)).await
+            {
+                return Err(error);
+            }
+            let exchange = Exchange::of(&req).cloned();
+            let Some(active) = self.pick(exchange.as_deref()) else {
+                return Err(Error::new(Kind::NoHealthyHost));
+            };
+            let pool = active.endpoint().pool.clone();
+            let answer = match &pool {
+                Connections::Http1(pool) => pool.send(req, active).await,
+                Connections::Http2(pool) => Box::pin(pool.send(req, active)).await,
+            };
+            let (response, local) = answer?;
+            if let Some(exchange) = exchange {
+                exchange.record().upstream_local = local;
+            }
+            Ok(response)
+        }
+    }
+
+    fn pick(&self, exchange: Option<&Exchange>) -> Option<Active> {
+        let mut record = exchange.map(Exchange::record);
+        let tried = record.as_ref().map_or(&[][..], |record| record.tried.as_slice());
+        let active =
+            self.0.endpoints.look(|endpoints| pick(endpoints, tried, &self.0.context.random).map(Active::new))?;
+        if let Some(record) = &mut record {
+            record.upstream = Some(active.endpoint().address());
+        }
+        Some(active)
+    }
+
+    /// Waits for the first answer of the resolver; later ones are fetched beside the traffic.
+    async fn resolved(&self, names: &Names) -> Result<(), Error> {
+        let due = {
+            let mut asked = names.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = asked.0.is_some_and(|at| at.elapsed() >= REFRESH) && !asked.1;
+            asked.1 |= due;
+            due
+        };
+        if due {
+            let cluster = self.clone();
+            tokio::spawn(async move { cluster.refresh().await });
+        }
+        if names.asked.lock().unwrap_or_else(PoisonError::into_inner).0.is_none() {
+            let _one_at_a_time = names.first.lock().await;
+            if names.asked.lock().unwrap_or_else(PoisonError::into_inner).0.is_none() {
+                self.refresh().await;
+            }
+        }
+        let unknown = names.unlisted && self.0.endpoints.look(Vec::is_empty);
+        if unknown { Err(Error::new(Kind::NoCluster)) } else { Ok(()) }
+    }
+
+    /// Asks the resolver. A name without an answer keeps the addresses that it had.
+    async fn refresh(&self) {
+        let Some(names) = &self.0.names else { return };
+        let mut found = Vec::new();
+        let mut failed = false;
+        for (host, port) in &names.names {
+            match timeout(self.0.connect_timeout, self.0.context.resolver.resolve(host, *port)).await {
+                Ok(Ok(addresses)) => found.extend(addresses),
+                Ok(Err(error)) => {
+                    debug!(cluster = %self.0.name, host, %error, "name has no answer");
+                    failed = true;
+                }
+                Err(_) => failed = true,
+            }
+        }
+        if found.is_empty() || failed {
+            warn!(cluster = %self.0.name, "not all names of the cluster have an answer");
+        }
+        if !found.is_empty() {
+            self.replace(&found);
+        }
+        *names.asked.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), false);
+    }
+
+    /// Endpoints that stay keep their connections.
+    fn replace(&self, found: &[SocketAddr]) {
+        let old = self.0.endpoints.load_full();
+        let endpoint = |&address: &SocketAddr| {
+            old.iter().find(|endpoint| endpoint.address() == address).cloned().unwrap_or_else(|| {
+                let model = model::Endpoint::new(address);
+                Arc::new(Endpoint::new(&model, self.0.protocol, &self.0.context, self.0.connect_timeout))
+            })
+        };
+        let mut new: Vec<_> = found.iter().map(endpoint).collect();
+        new.sort_by_key(|endpoint| endpoint.address());
+        new.dedup_by_key(|endpoint| endpoint.address());
+        self.0.endpoints.store(new);
+    }
+}

@@ -1,0 +1,34 @@
+//! What went wrong with an exchange, in the gateway's terms.
+use std::error::Error as _;
+
+use crate::error::Kind;
+
+/// The kind of a failure of hyper's client.
+pub(super) fn kind(error: &hyper::Error) -> Kind {
+    if error.is_parse() || error.is_parse_too_large() {
+        return Kind::Protocol;
+    }
+    if error.is_user() || error.is_body_write_aborted() {
+        // The request's body failed: the client left, or sent nonsense.
+        return Kind::Client;
+    }
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        if let Some(error) = source.downcast_ref::<h2::Error>() {
+            return of_h2(error);
+        }
+        cause = source.source();
+    }
+    Kind::Closed
+}
+
+fn of_h2(error: &h2::Error) -> Kind {
+    match error.reason() {
+        Some(h2::Reason::REFUSED_STREAM) => Kind::Refused,
+        // Not spoken at all, or spoken wrongly: h2 found it out, or the peer did.
+        Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::FRAME_SIZE_ERROR) if !error.is_remote() => Kind::Protocol,
+        Some(h2::Reason::HTTP_1_1_REQUIRED) => Kind::Protocol,
+        Some(_) if error.is_reset() => Kind::Reset,
+        _ => Kind::Closed,
+    }
+}

@@ -1,0 +1,132 @@
+//! [`H2Pool`]: one shared HTTP/2 connection per worker.
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use http::{
+    HeaderMap, Request, Uri, Version,
+    header::HOST,
+    uri::{Authority, Scheme},
+};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+use super::{Answer, Pool, failure};
+use crate::{
+    body::{Body, End, OnEnd, Side},
+    error::{Error, Kind},
+    upstream::{connect::Connector, endpoint::Active},
+    worker::PerWorker,
+};
+
+/// HTTP/2 with prior knowledge.
+#[derive(Clone, Debug)]
+pub(crate) struct H2Pool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    endpoint: SocketAddr,
+    connector: Connector,
+    workers: PerWorker<Worker>,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    shared: Option<Conn>,
+    /// Held while a connection is made, so that requests that come together share one.
+    connecting: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Clone, Debug)]
+struct Conn {
+    send: SendRequest<Body>,
+    local: Option<SocketAddr>,
+}
+
+impl H2Pool {
+    /// A pool for `workers` threads.
+    pub(crate) fn new(endpoint: SocketAddr, connector: Connector, workers: usize) -> Self {
+        Self(Arc::new(Shared { endpoint, connector, workers: PerWorker::new(workers) }))
+    }
+
+    fn shared(&self) -> Option<Conn> {
+        self.0.workers.local().shared.clone().filter(|conn| !conn.send.is_closed())
+    }
+
+    async fn connect(&self) -> Result<Conn, Error> {
+        let connecting = self.0.workers.local().connecting.clone();
+        let _one_at_a_time = connecting.lock().await;
+        if let Some(conn) = self.shared() {
+            return Ok(conn);
+        }
+        let io = self.0.connector.connect(self.0.endpoint).await?;
+        let local = io.local_addr().ok();
+        let handshake = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024)
+            .max_header_list_size(64 * 1024)
+            .handshake(TokioIo::new(io))
+            .await;
+        let (send, driver) = handshake.map_err(|error| Error::new(failure::kind(&error)).with_source(error))?;
+        tokio::spawn(driver);
+        let conn = Conn { send, local };
+        self.0.workers.local().shared = Some(conn.clone());
+        Ok(conn)
+    }
+}
+
+/// Keeps the endpoint's count until the response has ended.
+struct Ended(Mutex<Option<Active>>);
+
+impl OnEnd for Ended {
+    fn end(self: Arc<Self>, _: Side, _: End, _: u64, _: Option<&HeaderMap>) {
+        drop(self.0.lock().map(|mut active| active.take()));
+    }
+}
+
+impl Pool for H2Pool {
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would keep the request twice")]
+    fn send(&self, mut req: Request<Body>, active: Active) -> impl Future<Output = Answer> + Send {
+        async move {
+            if let Err(error) = prepare(&mut req) {
+                return Err(error);
+            }
+            loop {
+                let (mut conn, reused) = match self.shared() {
+                    Some(conn) => (conn, true),
+                    None => match Box::pin(self.connect()).await {
+                        Ok(conn) => (conn, false),
+                        Err(error) => return Err(error.with_request(Some(req))),
+                    },
+                };
+                match conn.send.try_send_request(req).await {
+                    Ok(response) => {
+                        let ended = Arc::new(Ended(Mutex::new(Some(active))));
+                        return Ok((response.map(|body| Body::from(body).observe(ended, Side::Response)), conn.local));
+                    }
+                    Err(mut failed) => match failed.take_message() {
+                        Some(unsent) if reused => req = unsent,
+                        unsent => {
+                            let error = failed.into_error();
+                            return Err(Error::new(failure::kind(&error)).with_source(error).with_request(unsent));
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// The form that HTTP/2 wants: scheme and authority in the URI, and no `host` beside it.
+fn prepare(req: &mut Request<Body>) -> Result<(), Error> {
+    *req.version_mut() = Version::HTTP_2;
+    let Some(host) = req.headers_mut().remove(HOST) else { return Ok(()) };
+    let mut parts = std::mem::take(req.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Authority::try_from(host.as_bytes()).ok();
+    let uri = Uri::from_parts(parts).map_err(|error| Error::new(Kind::BadRequest).with_source(error))?;
+    *req.uri_mut() = uri;
+    Ok(())
+}
