@@ -26,6 +26,10 @@ pub struct Body {
     bytes: u64,
     /// Trailers are swallowed.
     without_trailers: bool,
+    /// The length is not told.
+    without_length: bool,
+    /// A failure that is told at the next poll, so that what came before it is sent first.
+    failure: Option<BoxError>,
     first: Option<(Arc<dyn OnEnd>, Side)>,
     second: Option<(Arc<dyn OnEnd>, Side)>,
 }
@@ -76,7 +80,15 @@ impl Body {
     }
 
     const fn of(kind: Kind) -> Self {
-        Self { kind, bytes: 0, without_trailers: false, first: None, second: None }
+        Self {
+            kind,
+            bytes: 0,
+            without_trailers: false,
+            without_length: false,
+            failure: None,
+            first: None,
+            second: None,
+        }
     }
 
     /// Takes any body. `Body`, `Incoming` and one that is empty are recognised and not boxed.
@@ -122,6 +134,13 @@ impl Body {
         self
     }
 
+    /// The length is not told: a `content-length` is not made of it.
+    #[must_use]
+    pub const fn without_length(mut self) -> Self {
+        self.without_length = true;
+        self
+    }
+
     fn ended(&mut self, end: End, trailers: Option<&HeaderMap>) {
         if let Some((observer, side)) = self.first.take() {
             observer.end(side, end, self.bytes, trailers);
@@ -146,6 +165,9 @@ impl http_body::Body for Body {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         let frame = match &mut self.kind {
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => Poll::Ready(match mem::take(bytes) {
@@ -157,7 +179,14 @@ impl http_body::Body for Body {
         };
         match &frame {
             Poll::Ready(None) => self.ended(End::Complete, None),
-            Poll::Ready(Some(Err(_))) => self.ended(End::Failed, None),
+            Poll::Ready(Some(Err(_))) => {
+                self.ended(End::Failed, None);
+                if let Poll::Ready(Some(Err(error))) = frame {
+                    self.failure = Some(error);
+                }
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Poll::Ready(Some(Ok(frame))) => match (frame.data_ref(), frame.trailers_ref()) {
                 (Some(data), _) => self.bytes += data.len() as u64,
                 (None, trailers) => {
@@ -185,6 +214,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
+            _ if self.without_length => SizeHint::default(),
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(body) => body.size_hint(),

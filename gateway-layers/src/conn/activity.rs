@@ -16,8 +16,8 @@ pub(super) struct Activity {
     start: Instant,
     /// Requests whose response has not ended.
     active: AtomicU32,
-    /// Requests so far.
-    requests: AtomicU32,
+    /// There was no request yet.
+    fresh: AtomicBool,
     /// Bytes of the next request head have come.
     reading: AtomicBool,
     h2: AtomicBool,
@@ -41,7 +41,7 @@ impl Activity {
         Self {
             start: Instant::now(),
             active: AtomicU32::new(0),
-            requests: AtomicU32::new(0),
+            fresh: AtomicBool::new(true),
             reading: AtomicBool::new(false),
             h2: AtomicBool::new(false),
             since: AtomicU64::new(0),
@@ -62,38 +62,30 @@ impl Activity {
     }
 
     /// A request's head is complete.
-    pub(super) fn request(self: &Arc<Self>, h2: bool) -> Active {
+    pub(super) fn request(self: &Arc<Self>) -> Active {
         self.active.fetch_add(1, Relaxed);
-        self.requests.fetch_add(1, Relaxed);
+        self.fresh.store(false, Relaxed);
         self.reading.store(false, Relaxed);
-        if h2 {
-            self.h2.store(true, Relaxed);
-        }
         Active(self.clone())
     }
 
-    /// Is HTTP/2 known to be spoken?
+    /// HTTP/2 is spoken.
+    pub(super) fn speaks_h2(&self) {
+        self.h2.store(true, Relaxed);
+    }
+
+    /// Is HTTP/2 spoken?
     pub(super) fn is_h2(&self) -> bool {
         self.h2.load(Relaxed)
     }
 
-    /// Was there a request yet?
-    pub(super) fn is_fresh(&self) -> bool {
-        self.requests.load(Relaxed) == 0
-    }
-
-    /// Without a request at present?
-    pub(super) fn is_idle(&self) -> bool {
-        self.active.load(Relaxed) == 0
-    }
-
     /// When the connection has been without a request for too long, as it looks now; `None` while one is active.
     pub(super) fn deadline(&self, patience: Patience) -> Option<Instant> {
-        if !self.is_idle() {
+        if self.active.load(Relaxed) > 0 {
             return None;
         }
         // HTTP/2 reads frames that are no requests (PING, SETTINGS).
-        let waiting_for_head = self.is_fresh() || self.reading.load(Relaxed);
+        let waiting_for_head = self.fresh.load(Relaxed) || self.reading.load(Relaxed);
         let allowed = if waiting_for_head && !self.is_h2() { patience.head } else { patience.keep_alive };
         Some(self.start + Duration::from_millis(self.since.load(Relaxed)) + allowed)
     }
@@ -126,7 +118,7 @@ mod tests {
         advance(Duration::from_secs(5)).await;
         activity.read();
         assert_eq!(activity.deadline(patience), after(14), "a dripped head does not get more time");
-        let request = activity.request(false);
+        let request = activity.request();
         assert_eq!(activity.deadline(patience), None, "a request is active");
         drop(request);
         assert_eq!(activity.deadline(patience), after(9 + 75), "kept alive");

@@ -9,17 +9,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
 };
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tower::util::Oneshot;
 use tower_service::Service;
@@ -28,6 +28,7 @@ use super::{
     Conn, ConnInfo, Phase, Watch,
     activity::{Active, Activity, Patience},
     io::Watched,
+    rewind::{Rewind, sniff_http2},
 };
 use crate::{
     BoxError, BoxFuture,
@@ -48,9 +49,8 @@ pub struct HttpServer<S> {
 }
 
 struct Shared {
-    sniff: auto::Builder<TokioExecutor>,
-    h1: auto::Builder<TokioExecutor>,
-    h2: auto::Builder<TokioExecutor>,
+    h1: http1::Builder,
+    h2: http2::Builder<TokioExecutor>,
     patience: Patience,
 }
 
@@ -93,25 +93,20 @@ impl<S> HttpServer<S> {
 
     /// With settings.
     pub fn with_options(service: S, options: HttpOptions) -> Self {
-        let builder = || {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            // The head's timer is ours (hyper's costs 1,750 instructions a request). A small answer leaves in one
-            // piece: copying it is cheaper than a vectored write.
-            builder.http1().header_read_timeout(None).writev(false).max_buf_size(options.max_head.max(8192));
-            builder
-                .http2()
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(options.max_streams)
-                .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
-                .max_pending_accept_reset_streams(options.max_pending_resets)
-                .max_local_error_reset_streams(options.max_error_resets)
-                .initial_stream_window_size(64 * 1024)
-                .initial_connection_window_size(1024 * 1024);
-            builder
-        };
+        let mut h1 = http1::Builder::new();
+        // The head's timer is ours (hyper's costs 1,750 instructions a request). A small answer leaves in one piece:
+        // copying it is cheaper than a vectored write.
+        h1.header_read_timeout(None).writev(false).max_buf_size(options.max_head.max(8192));
+        let mut h2 = http2::Builder::new(TokioExecutor::new());
+        h2.timer(TokioTimer::new())
+            .max_concurrent_streams(options.max_streams)
+            .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(options.max_pending_resets)
+            .max_local_error_reset_streams(options.max_error_resets)
+            .initial_stream_window_size(64 * 1024)
+            .initial_connection_window_size(1024 * 1024);
         let patience = Patience { head: options.head_timeout, keep_alive: options.keep_alive };
-        let shared = Shared { sniff: builder(), h1: builder().http1_only(), h2: builder().http2_only(), patience };
-        Self { service, shared: Arc::new(shared) }
+        Self { service, shared: Arc::new(Shared { h1, h2, patience }) }
     }
 }
 
@@ -154,44 +149,69 @@ where
 {
     let Conn { io, info, drain } = conn;
     let activity = Arc::new(Activity::new());
-    let io = Watched::new(TokioIo::new(io), activity.clone());
-    let builder = match info.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
-        None => &shared.sniff,
-        Some(b"h2") => &shared.h2,
-        Some(_) => &shared.h1,
+    let (h2, io) = match info.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+        // A negotiated protocol binds.
+        Some(alpn) => (alpn == b"h2", Rewind::new(Bytes::new(), io)),
+        None => sniffed(io, &drain, shared.patience.head).await?,
     };
+    let io = Watched::new(TokioIo::new(io), activity.clone());
     let service = PerRequest { service, info: Arc::new(info), activity: activity.clone() };
-    let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut events = pin!(next_event(&drain, &activity, shared.patience, Phase::Running));
+    if h2 {
+        activity.speaks_h2();
+        let serving = shared.h2.serve_connection(io, service);
+        watch(pin!(serving), |serving| serving.graceful_shutdown(), &activity, &drain, shared.patience).await
+    } else {
+        let serving = shared.h1.serve_connection(io, service).with_upgrades();
+        watch(pin!(serving), |serving| serving.graceful_shutdown(), &activity, &drain, shared.patience).await
+    }
+}
+
+/// Waits for the first bytes. A connection that says nothing in time, or during the end of a drain, is closed.
+async fn sniffed<I: AsyncRead + Unpin>(io: I, drain: &Watch, limit: Duration) -> Result<(bool, Rewind<I>), Error> {
+    let closed = |reason: BoxError| Error::new(Kind::Client).with_source(reason);
+    tokio::select! {
+        biased;
+        sniffed = timeout(limit, sniff_http2(io)) => {
+            sniffed.map_err(|late| closed(late.into()))?.map_err(|error| closed(error.into()))
+        }
+        () = drain.reached(Phase::Closing) => Err(closed("the gateway ends".into())),
+    }
+}
+
+/// Runs a connection, and tells it to end when the drain or its timer wants so.
+async fn watch<C>(
+    mut serving: Pin<&mut C>,
+    end: impl Fn(Pin<&mut C>),
+    activity: &Activity,
+    drain: &Watch,
+    patience: Patience,
+) -> Result<(), Error>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut events = pin!(next_event(drain, activity, patience, Phase::Running));
     let mut rare = Rare::default();
-    let (mut draining, mut closing) = (false, false);
+    let mut closing = false;
     std::future::poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = serving.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(|error| Error::new(Kind::Client).with_source(error)));
             }
-            let reached = match rare.poll(cx, events.as_mut()) {
-                Poll::Pending => {
-                    // A connection that turned out to speak HTTP/2 only after the drain began.
-                    if draining && activity.is_h2() {
-                        draining = false;
-                        serving.as_mut().graceful_shutdown();
-                        continue;
-                    }
-                    return Poll::Pending;
-                }
-                Poll::Ready(Event::Expired) if closing || !activity.is_h2() => return Poll::Ready(Ok(())),
-                Poll::Ready(Event::Draining) => {
-                    draining = true;
+            let reached = match ready!(rare.poll(cx, events.as_mut())) {
+                Event::Expired if closing || !activity.is_h2() => return Poll::Ready(Ok(())),
+                // HTTP/1 is told by the response's head; HTTP/2 has a frame for it.
+                Event::Draining if !activity.is_h2() => Phase::Draining,
+                Event::Draining => {
+                    end(serving.as_mut());
                     Phase::Draining
                 }
-                Poll::Ready(Event::Closing | Event::Expired) => {
-                    (draining, closing) = (false, true);
-                    serving.as_mut().graceful_shutdown();
+                Event::Closing | Event::Expired => {
+                    closing = true;
+                    end(serving.as_mut());
                     Phase::Closing
                 }
             };
-            events.set(next_event(&drain, &activity, shared.patience, reached));
+            events.set(next_event(drain, activity, patience, reached));
             rare.again();
         }
     })
@@ -245,7 +265,7 @@ where
     type Future = ActiveFuture<Oneshot<S, Request<Incoming>>>;
 
     fn call(&self, mut req: Request<Incoming>) -> Self::Future {
-        let active = self.activity.request(req.version() == Version::HTTP_2);
+        let active = self.activity.request();
         req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
         ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active) }
     }

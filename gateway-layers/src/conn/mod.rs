@@ -23,6 +23,7 @@ mod http;
 mod info;
 mod io;
 mod listener;
+mod rewind;
 mod serve;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -32,6 +33,7 @@ pub use self::{
     http::{HttpOptions, HttpServer},
     info::{ConnInfo, ServerId, TlsInfo},
     listener::{Listener, TcpAcceptor},
+    rewind::Rewind,
     serve::serve,
 };
 

@@ -101,6 +101,16 @@ fn apply(ops: &HeaderOps, headers: &mut HeaderMap, value: impl Fn(&Template, &He
     }
 }
 
+/// Makes operations on a response.
+pub(crate) fn change_response<R>(ops: &HeaderOps, exchange: Option<&Exchange>, response: &mut Response<R>) {
+    let status = response.status();
+    let sent = exchange.and_then(|exchange| exchange.record().sent.take());
+    apply(ops, response.headers_mut(), |template, headers| {
+        let request = sent.as_ref().map(|sent| Head::of(sent));
+        render(template, &Facts { exchange, request, response: Some((status, headers)) })
+    });
+}
+
 fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     // A full map (32,768 headers) cannot come from a head of 60 KiB.
     let _ = headers.try_append(name.clone(), value);
@@ -127,7 +137,8 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        let exchange = Exchange::of(&req).cloned();
+        let works = !self.ops.request.is_empty() || !self.ops.response.is_empty();
+        let exchange = if works { Exchange::of(&req).cloned() } else { None };
         if !self.ops.request.is_empty() {
             let mut headers = std::mem::take(req.headers_mut());
             apply(&self.ops.request, &mut headers, |template, headers| {
@@ -161,12 +172,7 @@ where
         let this = self.project();
         let mut response = ready!(this.future.poll(cx))?;
         if let Some((ops, exchange)) = this.after.take() {
-            let status = response.status();
-            let sent = exchange.as_ref().and_then(|exchange| exchange.record().sent.take());
-            apply(&ops.response, response.headers_mut(), |template, headers| {
-                let request = sent.as_ref().map(|sent| Head::of(sent));
-                render(template, &Facts { exchange: exchange.as_deref(), request, response: Some((status, headers)) })
-            });
+            change_response(&ops.response, exchange.as_deref(), &mut response);
         }
         Poll::Ready(Ok(response))
     }

@@ -3,14 +3,18 @@
 //! 1. [`ResponseHeadLayer`] and [`RescueLayer`]: what every answer has, and answers for errors;
 //! 2. [`NormalizeLayer`], [`RequestHeadLayer`]: one host, one path, trustworthy headers;
 //! 3. [`VirtualHostLayer`], [`HttpsRedirectLayer`], [`RouteLayer`]: who answers;
-//! 4. for each route [`Split`], [`HeadersLayer`], [`TimeoutLayer`], [`RewriteLayer`], `MirrorLayer`, `RetryLayer`.
+//! 4. for each route [`Split`], [`FaultLayer`], [`CorsLayer`], [`HeadersLayer`], [`TimeoutLayer`], [`RewriteLayer`], `MirrorLayer`, `RetryLayer`.
 //!
 //! Services that answer by themselves: [`Redirect`], [`DirectResponse`].
 #[cfg(feature = "conn")]
 pub mod access_log;
 mod answer;
 #[cfg(feature = "conn")]
+pub mod cors;
+#[cfg(feature = "conn")]
 pub mod direct_response;
+#[cfg(feature = "conn")]
+pub mod fault;
 #[cfg(feature = "conn")]
 pub(crate) mod format;
 #[cfg(feature = "conn")]
@@ -55,10 +59,11 @@ pub mod virtual_host;
 
 #[cfg(feature = "conn")]
 pub use self::{
-    direct_response::DirectResponse, headers::HeadersLayer, local_reply::LocalReply, mirror::MirrorLayer,
-    normalize::NormalizeLayer, observe::ObserveLayer, redirect::Redirect, request_head::RequestHeadLayer,
-    rescue::RescueLayer, response_head::ResponseHeadLayer, retry::RetryLayer, rewrite::RewriteLayer, split::Split,
-    timeout::TimeoutLayer, upgrade::UpgradeLayer, upstream_head::UpstreamHeadLayer,
+    cors::CorsLayer, direct_response::DirectResponse, fault::FaultLayer, headers::HeadersLayer,
+    local_reply::LocalReply, mirror::MirrorLayer, normalize::NormalizeLayer, observe::ObserveLayer, redirect::Redirect,
+    request_head::RequestHeadLayer, rescue::RescueLayer, response_head::ResponseHeadLayer, retry::RetryLayer,
+    rewrite::RewriteLayer, split::Split, timeout::TimeoutLayer, upgrade::UpgradeLayer,
+    upstream_head::UpstreamHeadLayer,
 };
 pub use self::{
     https_redirect::HttpsRedirectLayer,

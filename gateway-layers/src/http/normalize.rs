@@ -3,7 +3,8 @@
 //! After it a request has a single `Host` header (that of an absolute URI or of HTTP/2's `:authority` wins) and a
 //! URI of path and query alone, the path normalised. Refused with Envoy's answers: no Host (400), a Host that is
 //! none, HTTP/1.0 (426), unknown methods over HTTP/1, `%00` in the path (400), CONNECT and `OPTIONS *` (404), TRACE
-//! (405), an expectation other than `100-continue` (417).
+//! (405), an expectation other than `100-continue` (417), a transfer coding other than `chunked` (501), more than 100
+//! fields or 60 KiB (431).
 //!
 //! ```
 //! use gateway_layers::http::NormalizeLayer;
@@ -33,7 +34,7 @@ use gateway_core::{
 };
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{CONTENT_TYPE, EXPECT, HOST},
+    header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TRANSFER_ENCODING},
     uri::{PathAndQuery, Scheme},
 };
 use tower_layer::Layer;
@@ -73,6 +74,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "Bad Request", details, true)
     }
 }
+
+/// Fields of a head.
+const MAX_FIELDS: usize = 100;
+/// Bytes of a head.
+const MAX_HEAD: usize = 60 * 1024;
 
 /// The methods that Envoy's HTTP/1 parser knows.
 const HTTP1_METHODS: [&str; 35] = [
@@ -122,7 +128,9 @@ impl NormalizeLayer {
 }
 
 fn check<B>(req: &mut Request<B>, mode: Normalization) -> Result<(), Refusal> {
+    size(req)?;
     method_and_version(req)?;
+    framing(req)?;
     host(req)?;
     target(req, mode)?;
     let expects = req.headers().get(EXPECT);
@@ -133,6 +141,46 @@ fn check<B>(req: &mut Request<B>, mode: Normalization) -> Result<(), Refusal> {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "", "query_missing_content_type", true));
     }
     Ok(())
+}
+
+/// Fields, the Host among them, and bytes of a head: Envoy's limits. hyper's own are looser over HTTP/2.
+fn size<B>(req: &Request<B>) -> Result<(), Refusal> {
+    let headers = req.headers();
+    let details = |details| {
+        Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large", details, true)
+    };
+    let implied = usize::from(req.uri().authority().is_some() && !headers.contains_key(HOST));
+    if headers.len() + implied > MAX_FIELDS {
+        return Err(details("http1.too_many_headers"));
+    }
+    let uri = req.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes + uri > MAX_HEAD { Err(details("http1.headers_too_large")) } else { Ok(()) }
+}
+
+/// A transfer coding other than exactly `chunked` is not understood by everybody in the same way.
+fn framing<B>(req: &mut Request<B>) -> Result<(), Refusal> {
+    let mut codings = req.headers().get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next()
+        && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        let details = "http1.invalid_transfer_encoding";
+        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Not Implemented", details, true));
+    }
+    if req.version() == Version::HTTP_2 {
+        join_cookies(req);
+    }
+    Ok(())
+}
+
+/// HTTP/2 splits a cookie into crumbs; everybody behind sees one line (RFC 9113 8.2.3).
+fn join_cookies<B>(req: &mut Request<B>) {
+    let crumbs: Vec<_> = req.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        req.headers_mut().insert(COOKIE, joined);
+    }
 }
 
 fn method_and_version<B>(req: &Request<B>) -> Result<(), Refusal> {
@@ -316,10 +364,17 @@ mod tests {
             ("GET ftp://a.com/", &[host], 400),
             ("GET http://u@a.com/", &[host], 400),
             ("GET /", &[host, ("expect", "x")], 417),
+            ("GET /", &[host, ("transfer-encoding", "gzip, chunked")], 501),
+            ("GET /", &[host, ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], 501),
         ] {
             let refused = check(&mut request(line, headers), Normalization::Base).expect_err(line);
             assert_eq!(refused.status, status, "{line} {headers:?}");
         }
+        let many: Vec<_> = std::iter::repeat_n(("x", "1"), 100).chain([host]).collect();
+        assert_eq!(check(&mut request("GET /", &many), Normalization::Base).expect_err("many").status, 431);
+        let large = "x".repeat(MAX_HEAD);
+        let refused = check(&mut request("GET /", &[host, ("x", &large)]), Normalization::Base);
+        assert_eq!(refused.expect_err("large").status, 431);
         let mut old = request("GET /", &[host]);
         *old.version_mut() = Version::HTTP_10;
         assert_eq!(check(&mut old, Normalization::Base).expect_err("old").status, 426);

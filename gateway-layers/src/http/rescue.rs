@@ -5,11 +5,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::Body as _;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -17,6 +18,7 @@ use tracing::{debug, error};
 
 use super::local_reply::LocalReply;
 use crate::{
+    body::Body,
     error::{Error, Kind, Origin},
     exchange::{Exchange, Flag},
 };
@@ -75,18 +77,44 @@ where
             Some(error) => (None, Some(error)),
             None => (Some(self.inner.call(req)), None),
         };
-        ResponseFuture { future, failed, exchange }
+        ResponseFuture { future, failed, exchange, absorbing: None }
     }
+}
+
+/// How many times the connection may be given a turn to bring the rest of a small body.
+const TURNS: usize = 8;
+
+/// Reads what of an unsent body has come already, so that the connection can go on: Envoy has read it by the time
+/// an upstream fails. A body that is still under way stays unread, and the connection is closed.
+async fn absorb(mut body: Body, error: Error) -> Error {
+    for _ in 0..TURNS {
+        while let Some(frame) = poll_once(&mut body).await {
+            if !matches!(frame, Some(Ok(_))) {
+                return error;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    error
+}
+
+/// The next frame, if there is one now.
+async fn poll_once(body: &mut Body) -> Option<Option<Result<http_body::Frame<Bytes>, crate::BoxError>>> {
+    std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(Some(frame)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 pin_project! {
     /// The future of [`Rescue`].
-    #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
         future: Option<F>,
         failed: Option<Error>,
         exchange: Option<Arc<Exchange>>,
+        absorbing: Option<Pin<Box<dyn Future<Output = Error> + Send>>>,
     }
 }
 
@@ -100,7 +128,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let error = match this.future.as_mut().as_pin_mut() {
+        if let Some(absorbing) = this.absorbing {
+            let error = ready!(absorbing.as_mut().poll(cx));
+            return Poll::Ready(Ok(reply(&error, this.exchange.as_deref())));
+        }
+        let mut error = match this.future.as_mut().as_pin_mut() {
             None => this.failed.take().unwrap_or_else(|| Error::new(Kind::Other)),
             // A panic ends this request alone; the future is not touched again.
             Some(future) => match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
@@ -110,7 +142,23 @@ where
                 Err(panic) => panicked(&*panic),
             },
         };
-        Poll::Ready(Ok(reply(&error, this.exchange.as_deref())))
+        let unsent = if error.kind().origin() == Origin::Upstream { error.take_request() } else { None };
+        match unsent.map(Request::into_body) {
+            // Without an answer nothing was awaited: a request that failed at once was not complete.
+            Some(body) if error.kind() != Kind::NoHealthyHost && !body.is_end_stream() => {
+                *this.absorbing = Some(Box::pin(absorb(body, error)));
+                // Polled at once, for it to be woken.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => Poll::Ready(Ok(reply(&error, this.exchange.as_deref()))),
+        }
+    }
+}
+
+impl<F> std::fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ResponseFuture")
     }
 }
 
@@ -153,7 +201,6 @@ mod tests {
     use tower::{ServiceExt as _, service_fn};
 
     use super::*;
-    use crate::body::Body;
 
     #[tokio::test]
     async fn errors_and_panics_become_answers() {

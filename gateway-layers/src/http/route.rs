@@ -12,7 +12,9 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::convert::Infallible> {
 //! let says = |text: &'static str| {
-//!     BoxCloneSyncService::new(tower::service_fn(move |_: Request<()>| async move { Ok(Response::new(text)) }))
+//!     BoxCloneSyncService::new(tower::service_fn(move |_: Request<()>| async move {
+//!         Ok::<_, std::convert::Infallible>(Response::new(text))
+//!     }))
 //! };
 //! let post = RequestMatch { method: Some(StringMatch::Exact("POST".into())), ..RequestMatch::prefix("/api") };
 //! let app = RouteLayer::new([(post, says("write")), (RequestMatch::prefix("/api"), says("read"))]).layer(says("none"));

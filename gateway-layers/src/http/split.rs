@@ -7,7 +7,9 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::convert::Infallible> {
 //! let says = |text: &'static str| {
-//!     BoxCloneSyncService::new(tower::service_fn(move |_: Request<()>| async move { Ok(Response::new(text)) }))
+//!     BoxCloneSyncService::new(tower::service_fn(move |_: Request<()>| async move {
+//!         Ok::<_, std::convert::Infallible>(Response::new(text))
+//!     }))
 //! };
 //! let canary = Split::new([(1, says("new")), (3, says("old"))], Random::seeded(1, 1));
 //! let mut new = 0;

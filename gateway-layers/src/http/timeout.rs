@@ -8,14 +8,16 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use gateway_layers::{BoxError, http::TimeoutLayer};
+//! use gateway_layers::{BoxError, body::Body, http::TimeoutLayer};
 //! use http::{Request, Response};
 //! use tower::{Layer as _, ServiceExt as _};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
-//! let never = tower::service_fn(async |_: Request<()>| std::future::pending::<Result<Response<String>, BoxError>>().await);
+//! let never = tower::service_fn(async |_: Request<Body>| {
+//!     std::future::pending::<Result<Response<String>, BoxError>>().await
+//! });
 //! let limited = TimeoutLayer::new(Some(Duration::from_secs(1))).layer(never);
-//! let error = limited.oneshot(Request::new(())).await.expect_err("the time is over");
+//! let error = limited.oneshot(Request::new(Body::empty())).await.expect_err("the time is over");
 //! assert!(error.is::<gateway_layers::http::timeout::Elapsed>());
 //! # }
 //! ```

@@ -10,7 +10,9 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), std::convert::Infallible> {
 //! let says = |text: &'static str| {
-//!     BoxCloneSyncService::new(tower::service_fn(move |_: Request<()>| async move { Ok(Response::new(text)) }))
+//!     BoxCloneSyncService::new(tower::service_fn(move |_: Request<()>| async move {
+//!         Ok::<_, std::convert::Infallible>(Response::new(text))
+//!     }))
 //! };
 //! let hosts = VirtualHostLayer::new().host("api.example.com", says("api")).host("*.example.com", says("site"));
 //! let app = hosts.layer(says("nobody"));

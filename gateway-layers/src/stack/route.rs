@@ -2,6 +2,7 @@
 //! configured extra is one more.
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -18,8 +19,8 @@ use crate::{
     error::{Error, Kind},
     exchange::{DestinationInfo, Exchange},
     http::{
-        DirectResponse, HeadersLayer, MirrorLayer, Redirect, RescueLayer, RetryLayer, RewriteLayer, Split,
-        TimeoutLayer, UpgradeLayer, UpstreamHeadLayer, headers::asks_for_request, observe::head,
+        CorsLayer, DirectResponse, FaultLayer, HeadersLayer, MirrorLayer, Redirect, RescueLayer, RetryLayer,
+        RewriteLayer, Split, TimeoutLayer, UpgradeLayer, UpstreamHeadLayer, headers::asks_for_request, observe::head,
     },
     random::Random,
     service::SharedService,
@@ -68,7 +69,7 @@ impl Parts<'_> {
         let info = self.info(&to.cluster);
         let Some(cluster) = self.clusters.get(&to.cluster).cloned() else {
             let unknown = service_fn(async |_: Request<Body>| Err::<Response<Body>, _>(Error::new(Kind::NoCluster)));
-            return self.finish(to, info, RescueLayer.layer(unknown));
+            return self.finish(forward, to, info, RescueLayer.layer(unknown));
         };
         let retry = RetryLayer::new(forward.retry.clone(), self.random.clone());
         let slot = DestinationSlot { destination: to };
@@ -115,20 +116,30 @@ impl Parts<'_> {
             response.map(|body: crate::http::timeout::ResponseBody<Body>| body.unlimited().unwrap_or_else(Body::new))
         });
         // The router's errors become answers here, so that the route's response operations reach them.
-        self.finish(to, info, RescueLayer.layer(limited))
+        self.finish(forward, to, info, RescueLayer.layer(limited))
     }
 
-    fn finish<S>(&self, to: &Destination, info: Arc<DestinationInfo>, chain: S) -> HttpService
+    fn finish<S>(&self, forward: &Forward, to: &Destination, info: Arc<DestinationInfo>, chain: S) -> HttpService
     where
-        S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
+        // Route and destination level in one list.
         let ops = HeadersLayer::new(HeaderOps::default(), to.response_headers.clone());
-        SharedService::new(Chosen { inner: ops.layer(chain), info }.map_err(Error::from))
+        if forward.cors.is_none() && forward.fault.is_none() {
+            return SharedService::new(Chosen { inner: ops.layer(chain), info }.map_err(Error::from));
+        }
+        let mut outer: SharedService<Request<Body>, Response<Body>, Infallible> = SharedService::new(ops.layer(chain));
+        if let Some(cors) = &forward.cors {
+            // Above the operations: a preflight has none, and CORS headers win.
+            outer = SharedService::new(CorsLayer::new(cors.clone()).layer(outer));
+        }
+        if let Some(fault) = &forward.fault {
+            // Above CORS: an aborted preflight has no CORS headers. Its reply gets the destination's operations.
+            let fault = FaultLayer::new(fault.clone(), self.random.clone());
+            outer = SharedService::new(fault.reply_headers(to.response_headers.clone()).layer(outer));
+        }
+        SharedService::new(Chosen { inner: outer, info }.map_err(Error::from))
     }
 
     /// Mirrors whose cluster is known; others are left out.
@@ -172,11 +183,7 @@ impl Extras {
 /// A route that answers by itself, with its response operations.
 fn answering<S>(ops: &HeaderOps, service: S) -> HttpService
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
     let ops_layer = HeadersLayer::new(HeaderOps::default(), ops.clone());

@@ -9,6 +9,7 @@ use http::{
     header::HOST,
     uri::{Authority, Scheme},
 };
+use http_body::Body as _;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
@@ -122,6 +123,11 @@ impl Pool for H2Pool {
 /// The form that HTTP/2 wants: scheme and authority in the URI, and no `host` beside it.
 fn prepare(req: &mut Request<Body>) -> Result<(), Error> {
     *req.version_mut() = Version::HTTP_2;
+    if req.body().is_end_stream() {
+        // A request without a body has no `content-length` towards HTTP/2; hyper would write 0.
+        let body = std::mem::take(req.body_mut());
+        *req.body_mut() = body.without_length();
+    }
     let Some(host) = req.headers_mut().remove(HOST) else { return Ok(()) };
     let mut parts = std::mem::take(req.uri_mut()).into_parts();
     parts.scheme = Some(Scheme::HTTP);

@@ -1,0 +1,119 @@
+//! [`Rewind`]: bytes that were read ahead are given back.
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+
+/// A stream whose first bytes were read already; they come first.
+#[derive(Debug)]
+pub struct Rewind<I> {
+    ahead: Bytes,
+    io: I,
+}
+
+impl<I> Rewind<I> {
+    /// `ahead`, then the rest of `io`.
+    pub const fn new(ahead: Bytes, io: I) -> Self {
+        Self { ahead, io }
+    }
+
+    /// The stream, without what is still to be given back.
+    pub const fn get_ref(&self) -> &I {
+        &self.io
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Rewind<I> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        let length = self.ahead.len().min(buf.remaining());
+        buf.put_slice(self.ahead.get(..length).unwrap_or_default());
+        self.ahead.advance(length);
+        if self.ahead.is_empty() {
+            self.ahead = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Rewind<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}
+
+/// The first bytes of HTTP/2 (RFC 9113 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Does the stream begin with HTTP/2's preface? Reads until that is known, and gives everything back.
+///
+/// # Errors
+/// If reading fails.
+pub(super) async fn sniff_http2<I: AsyncRead + Unpin>(mut io: I) -> io::Result<(bool, Rewind<I>)> {
+    let mut ahead = Vec::with_capacity(PREFACE.len());
+    let mut buffer = [0; PREFACE.len()];
+    loop {
+        let open = PREFACE.len() - ahead.len();
+        let length = io.read(buffer.get_mut(..open).unwrap_or_default()).await?;
+        ahead.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        let fits = PREFACE.starts_with(&ahead);
+        if length == 0 || !fits || ahead.len() == PREFACE.len() {
+            let h2 = fits && ahead.len() == PREFACE.len();
+            return Ok((h2, Rewind::new(Bytes::from(ahead), io)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tells_the_protocol_and_gives_everything_back() {
+        for (sent, expected) in [
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nxyz"[..], true),
+            (b"GET / HTTP/1.1\r\n", false),
+            (b"PRI * HTTP/1.1\r\n", false),
+            (b"P", false),
+            (b"", false),
+        ] {
+            let (mut client, server) = tokio::io::duplex(64);
+            for byte in sent {
+                client.write_all(&[*byte]).await.expect("open");
+            }
+            drop(client);
+            let (h2, mut io) = sniff_http2(server).await.expect("no error");
+            let mut back = Vec::new();
+            io.read_to_end(&mut back).await.expect("no error");
+            assert_eq!((h2, back.as_slice()), (expected, sent));
+        }
+    }
+}
