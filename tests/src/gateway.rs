@@ -43,6 +43,10 @@ pub struct Started {
     serving: JoinHandle<io::Result<()>>,
 }
 
+/// Its first draws are small, so back-offs are short: a busy machine does not change how many tries fit into a
+/// recorded timeout.
+const SEED: u64 = 30461;
+
 /// Knows what the cases know: `localhost`, and nothing else.
 struct OnlyLocalhost;
 
@@ -68,7 +72,7 @@ impl Started {
         secrets_yaml: &str,
         connect_to: HashMap<u16, SocketAddr>,
     ) -> Result<Self, Vec<Finding>> {
-        let (config, found) = translated(config_yaml, secrets_yaml);
+        let (config, found) = translated(config_yaml, secrets_yaml).await;
         if found.iter().any(|found| found.code == NOT_BUILT) {
             return Err(found);
         }
@@ -77,7 +81,7 @@ impl Started {
         options.ports = config.listeners.iter().map(|listener| (listener.port, free)).collect();
         let gateway = Gateway::builder(config)
             .options(options)
-            .random(Random::seeded(1, 1))
+            .random(Random::seeded(SEED, 1))
             .resolver(OnlyLocalhost)
             .connect_to(move |endpoint| connect_to.get(&endpoint.port()).copied().unwrap_or(endpoint))
             .build()
@@ -106,17 +110,21 @@ impl Started {
     }
 }
 
-fn translated(config_yaml: &str, secrets_yaml: &str) -> (Config, Vec<Finding>) {
+/// Not on the threads that answer requests of other cases: their recorded times would not hold.
+async fn translated(config_yaml: &str, secrets_yaml: &str) -> (Config, Vec<Finding>) {
     let files = [SourceFile::new("config.yaml", config_yaml), SourceFile::new("secrets.yaml", secrets_yaml)];
-    let (resources, mut found) = parse(&files, &ParseOptions::default());
-    let (config, more) = translate(&resources, &Settings::default());
-    found.extend(more);
-    (config, found.iter().map(finding).collect())
+    let translating = tokio::task::spawn_blocking(move || {
+        let (resources, mut found) = parse(&files, &ParseOptions::default());
+        let (config, more) = translate(&resources, &Settings::default());
+        found.extend(more);
+        (config, found.iter().map(finding).collect())
+    });
+    translating.await.expect("no panic")
 }
 
 /// What the check finds in a configuration.
-pub fn verdict(config_yaml: &str, secrets_yaml: &str) -> Vec<Finding> {
-    translated(config_yaml, secrets_yaml).1
+pub async fn verdict(config_yaml: &str, secrets_yaml: &str) -> Vec<Finding> {
+    translated(config_yaml, secrets_yaml).await.1
 }
 
 fn finding(found: &Diagnostic) -> Finding {

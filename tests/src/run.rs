@@ -134,7 +134,7 @@ impl Shared {
     async fn run(&self, ups: &Upstreams, case: &Case) -> Outcome {
         let config = documents(&self.fixture, &pki().filled(&case.config));
         if self.external.is_none() {
-            let findings = gateway::verdict(&config, &self.secrets);
+            let findings = gateway::verdict(&config, &self.secrets).await;
             let verdict = verdict(&findings);
             match verdict {
                 None => return Outcome::NotYet,
