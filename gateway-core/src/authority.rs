@@ -12,29 +12,58 @@ pub enum AuthorityError {
     Port,
 }
 
+/// What a byte of a Host is.
+#[derive(Clone, Copy)]
+enum Class {
+    /// RFC 3986: unreserved, escapes, sub-delimiters but the comma.
+    Plain,
+    /// Colon and brackets: a port, or a literal address.
+    Special,
+    Refused,
+}
+
+static CLASSES: [Class; 256] = {
+    let mut table = [Class::Refused; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let c = byte as u8;
+        if matches!(c, b':' | b'[' | b']') {
+            table[byte] = Class::Special;
+        } else if c.is_ascii_alphanumeric()
+            || matches!(c, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&')
+            || matches!(c, b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+        {
+            table[byte] = Class::Plain;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// The name in a Host, without its port; the port may be empty. An empty Host is a name like any other.
 ///
 /// # Errors
 /// If it cannot be a host and port.
 pub fn host_name(authority: &[u8]) -> Result<&str, AuthorityError> {
-    let allowed = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
-            || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
-    };
-    if !authority.iter().all(allowed) {
-        return Err(AuthorityError::Character);
+    let mut special = false;
+    for &byte in authority {
+        match CLASSES[usize::from(byte)] {
+            Class::Plain => {}
+            Class::Special => special = true,
+            Class::Refused => return Err(AuthorityError::Character),
+        }
     }
     let text = std::str::from_utf8(authority).map_err(|_| AuthorityError::Character)?;
+    if special { with_port(text) } else { Ok(text) }
+}
+
+fn with_port(text: &str) -> Result<&str, AuthorityError> {
     let name = without_port(text);
     let port = text[name.len()..].strip_prefix(':').unwrap_or_default();
-    let number = port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
-    let brackets = !name.contains(['[', ']']) || (name.starts_with('[') && name.ends_with(']'));
-    if number && brackets && (name.starts_with('[') || !name.contains(':')) {
-        Ok(name)
-    } else {
-        Err(AuthorityError::Port)
-    }
+    let number = port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    let odd = name.bytes().any(|byte| matches!(byte, b'[' | b']' | b':'));
+    let literal = name.starts_with('[') && name.ends_with(']') && name.len() > 2;
+    if number && (!odd || literal) { Ok(name) } else { Err(AuthorityError::Port) }
 }
 
 #[cfg(test)]
@@ -61,6 +90,7 @@ mod tests {
             ("a com", Err(AuthorityError::Character)),
             ("[::1", Err(AuthorityError::Port)),
             ("x[::1]", Err(AuthorityError::Port)),
+            ("[]", Err(AuthorityError::Port)),
         ] {
             assert_eq!(host_name(authority.as_bytes()), expected, "{authority}");
         }

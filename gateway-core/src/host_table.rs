@@ -4,6 +4,8 @@ use std::{
     fmt,
 };
 
+use foldhash::fast::RandomState;
+
 use crate::model::HostPattern;
 
 /// Longest name that is looked up; longer ones fit `*` alone.
@@ -13,8 +15,8 @@ const LONGEST: usize = 255;
 /// of suffix. Suffixes are compared as text, not by label.
 #[derive(Clone)]
 pub struct HostTable<T> {
-    exact: HashMap<Box<str>, T>,
-    suffixes: HashMap<Box<str>, T>,
+    exact: HashMap<Box<str>, T, RandomState>,
+    suffixes: HashMap<Box<str>, T, RandomState>,
     /// Lengths of suffixes, longest first.
     lengths: Vec<usize>,
     any: Option<T>,
@@ -22,7 +24,7 @@ pub struct HostTable<T> {
 
 impl<T> Default for HostTable<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), suffixes: HashMap::new(), lengths: Vec::new(), any: None }
+        Self { exact: HashMap::default(), suffixes: HashMap::default(), lengths: Vec::new(), any: None }
     }
 }
 
@@ -105,8 +107,8 @@ impl<T> fmt::Debug for HostTable<T> {
 /// inside brackets. `[::1]:80` is `[::1]`; `a.com:` is `a.com`.
 #[must_use]
 pub fn without_port(authority: &str) -> &str {
-    match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+    match authority.bytes().rposition(|byte| byte == b':' || byte == b']') {
+        Some(at) if authority.as_bytes()[at] == b':' => &authority[..at],
         _ => authority,
     }
 }

@@ -4,6 +4,8 @@ use std::{
     fmt,
 };
 
+use foldhash::fast::RandomState;
+
 use crate::model::{PathMatch, RequestHead, RequestMatch, StringMatch};
 
 /// Routes of one virtual host. The first in list order that fits wins: nothing is sorted by specificity.
@@ -14,8 +16,8 @@ use crate::model::{PathMatch, RequestHead, RequestMatch, StringMatch};
 #[derive(Clone)]
 pub struct RouteTable<T> {
     routes: Vec<(RequestMatch, T)>,
-    exact: HashMap<Box<str>, Vec<u32>>,
-    prefixes: HashMap<Box<str>, Vec<u32>>,
+    exact: HashMap<Box<str>, Vec<u32>, RandomState>,
+    prefixes: HashMap<Box<str>, Vec<u32>, RandomState>,
     /// Lengths of prefixes, shortest first.
     lengths: Vec<usize>,
     others: Vec<u32>,
@@ -26,8 +28,8 @@ impl<T> RouteTable<T> {
     #[must_use]
     pub fn new(routes: impl IntoIterator<Item = (RequestMatch, T)>) -> Self {
         let routes: Vec<_> = routes.into_iter().collect();
-        let mut exact = HashMap::<Box<str>, Vec<u32>>::new();
-        let mut prefixes = HashMap::<Box<str>, Vec<u32>>::new();
+        let mut exact = HashMap::<Box<str>, Vec<u32>, RandomState>::default();
+        let mut prefixes = HashMap::<Box<str>, Vec<u32>, RandomState>::default();
         let mut others = Vec::new();
         for (number, (matches, _)) in (0..).zip(&routes) {
             match &matches.path {
@@ -48,7 +50,9 @@ impl<T> RouteTable<T> {
     #[must_use]
     pub fn find(&self, head: &RequestHead<'_>) -> Option<&T> {
         let mut best = u32::MAX;
-        if let Some(filed) = self.exact.get(head.path) {
+        if !self.exact.is_empty()
+            && let Some(filed) = self.exact.get(head.path)
+        {
             self.improve(&mut best, filed, |matches| matches.fits_beside_path(head));
         }
         for prefix in self.lengths.iter().map_while(|&length| head.path.as_bytes().get(..length)) {

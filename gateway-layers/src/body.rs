@@ -9,18 +9,24 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use sync_wrapper::SyncWrapper;
 
 use crate::BoxError;
 
-/// Data is `Bytes`, errors are [`BoxError`]. What hyper reads passes unboxed; only a configured layer boxes.
+/// Data is `Bytes`, errors are [`BoxError`]. What hyper reads passes as it is; only a configured layer boxes it.
+///
+/// One pointer, and none at all for an empty body: requests and responses are moved from layer to layer, and with
+/// eight bytes of body a request stays within what is copied in one go.
 ///
 /// `Sync`, whatever is inside: so a `Request<Body>` can be shared, and errors can carry it.
 #[derive(Default)]
-pub struct Body {
+pub struct Body(Option<Box<Inner>>);
+
+#[derive(Default)]
+struct Inner {
     kind: Kind,
     /// Data bytes that went through.
     bytes: u64,
@@ -28,8 +34,6 @@ pub struct Body {
     without_trailers: bool,
     /// The length is not told.
     without_length: bool,
-    /// A failure that is told at the next poll, so that what came before it is sent first.
-    failure: Option<BoxError>,
     first: Option<(Arc<dyn OnEnd>, Side)>,
     second: Option<(Arc<dyn OnEnd>, Side)>,
 }
@@ -42,6 +46,8 @@ enum Kind {
     Incoming(Incoming),
     /// With its exact length, if it was known when it was boxed.
     Boxed(SyncWrapper<UnsyncBoxBody<Bytes, BoxError>>, Option<u64>),
+    /// A failure that is told at the next poll, so that what came before it is sent first.
+    Failed(Option<BoxError>),
 }
 
 /// How a body ended.
@@ -76,19 +82,22 @@ impl Body {
     /// No bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self::of(Kind::Empty)
+        Self(None)
     }
 
-    const fn of(kind: Kind) -> Self {
-        Self {
+    fn of(kind: Kind) -> Self {
+        Self(Some(Box::new(Inner {
             kind,
             bytes: 0,
             without_trailers: false,
             without_length: false,
-            failure: None,
             first: None,
             second: None,
-        }
+        })))
+    }
+
+    fn inner(&mut self) -> &mut Inner {
+        self.0.get_or_insert_default()
     }
 
     /// Takes any body. `Body`, `Incoming` and one that is empty are recognised and not boxed.
@@ -114,33 +123,38 @@ impl Body {
         }
     }
 
-    /// Adds an observer; the first two cost nothing, a third one an allocation.
+    /// Adds an observer; the first two cost nothing more, a third one an allocation.
     #[must_use]
     pub fn observe(mut self, observer: Arc<dyn OnEnd>, side: Side) -> Self {
-        if self.first.is_none() {
-            self.first = Some((observer, side));
-        } else if let Some((second, _)) = self.second.take() {
-            self.second = Some((Arc::new(Both(second, observer)), side));
+        let inner = self.inner();
+        if inner.first.is_none() {
+            inner.first = Some((observer, side));
+        } else if let Some((second, _)) = inner.second.take() {
+            inner.second = Some((Arc::new(Both(second, observer)), side));
         } else {
-            self.second = Some((observer, side));
+            inner.second = Some((observer, side));
         }
         self
     }
 
     /// Trailers are not passed on: those of HTTP/1 requests, as Envoy does.
     #[must_use]
-    pub const fn without_trailers(mut self) -> Self {
-        self.without_trailers = true;
+    pub fn without_trailers(mut self) -> Self {
+        if let Some(inner) = &mut self.0 {
+            inner.without_trailers = true;
+        }
         self
     }
 
     /// The length is not told: a `content-length` is not made of it.
     #[must_use]
-    pub const fn without_length(mut self) -> Self {
-        self.without_length = true;
+    pub fn without_length(mut self) -> Self {
+        self.inner().without_length = true;
         self
     }
+}
 
+impl Inner {
     fn ended(&mut self, end: End, trailers: Option<&HeaderMap>) {
         if let Some((observer, side)) = self.first.take() {
             observer.end(side, end, self.bytes, trailers);
@@ -148,6 +162,63 @@ impl Body {
         if let Some((observer, side)) = self.second.take() {
             observer.end(side, end, self.bytes, trailers);
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Incoming(body) => body.is_end_stream(),
+            // A box cannot be asked through a shared reference: it says so by its next frame.
+            Kind::Boxed(..) | Kind::Failed(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            _ if self.without_length => SizeHint::default(),
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Incoming(body) => body.size_hint(),
+            Kind::Failed(_) => SizeHint::default(),
+            Kind::Boxed(_, length) => {
+                length.map_or_else(SizeHint::default, |length| SizeHint::with_exact(length.saturating_sub(self.bytes)))
+            }
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match &mut self.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(bytes) => Poll::Ready(match mem::take(bytes) {
+                bytes if bytes.is_empty() => None,
+                bytes => Some(Ok(Frame::data(bytes))),
+            }),
+            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Kind::Boxed(body, _) => Pin::new(body.get_mut()).poll_frame(cx),
+            Kind::Failed(failure) => return Poll::Ready(failure.take().map(Err)),
+        };
+        match frame {
+            Poll::Ready(None) => self.ended(End::Complete, None),
+            Poll::Ready(Some(Err(error))) => {
+                self.ended(End::Failed, None);
+                self.kind = Kind::Failed(Some(error));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(ref frame))) => match (frame.data_ref(), frame.trailers_ref()) {
+                (Some(data), _) => self.bytes += data.len() as u64,
+                (None, trailers) => {
+                    self.ended(End::Complete, trailers);
+                    if self.without_trailers {
+                        self.kind = Kind::Empty;
+                        return Poll::Ready(None);
+                    }
+                }
+            },
+            Poll::Pending => {}
+        }
+        frame
     }
 }
 
@@ -165,70 +236,25 @@ impl http_body::Body for Body {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(failure) = self.failure.take() {
-            return Poll::Ready(Some(Err(failure)));
+        match &mut self.0 {
+            None => Poll::Ready(None),
+            Some(inner) => inner.poll_frame(cx),
         }
-        let frame = match &mut self.kind {
-            Kind::Empty => Poll::Ready(None),
-            Kind::Full(bytes) => Poll::Ready(match mem::take(bytes) {
-                bytes if bytes.is_empty() => None,
-                bytes => Some(Ok(Frame::data(bytes))),
-            }),
-            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Kind::Boxed(body, _) => Pin::new(body.get_mut()).poll_frame(cx),
-        };
-        match &frame {
-            Poll::Ready(None) => self.ended(End::Complete, None),
-            Poll::Ready(Some(Err(_))) => {
-                self.ended(End::Failed, None);
-                if let Poll::Ready(Some(Err(error))) = frame {
-                    self.failure = Some(error);
-                }
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Poll::Ready(Some(Ok(frame))) => match (frame.data_ref(), frame.trailers_ref()) {
-                (Some(data), _) => self.bytes += data.len() as u64,
-                (None, trailers) => {
-                    self.ended(End::Complete, trailers);
-                    if self.without_trailers {
-                        self.kind = Kind::Empty;
-                        return Poll::Ready(None);
-                    }
-                }
-            },
-            Poll::Pending => {}
-        }
-        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Empty => true,
-            Kind::Full(bytes) => bytes.is_empty(),
-            Kind::Incoming(body) => body.is_end_stream(),
-            // A box cannot be asked through a shared reference: it says so by its next frame.
-            Kind::Boxed(..) => false,
-        }
+        self.0.as_ref().is_none_or(|inner| inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            _ if self.without_length => SizeHint::default(),
-            Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Incoming(body) => body.size_hint(),
-            Kind::Boxed(_, length) => {
-                length.map_or_else(SizeHint::default, |length| SizeHint::with_exact(length.saturating_sub(self.bytes)))
-            }
-        }
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |inner| inner.size_hint())
     }
 }
 
-impl Drop for Body {
+impl Drop for Inner {
     fn drop(&mut self) {
         if self.first.is_some() || self.second.is_some() {
-            let end = if http_body::Body::is_end_stream(self) { End::Complete } else { End::Dropped };
+            let end = if self.is_end_stream() { End::Complete } else { End::Dropped };
             self.ended(end, None);
         }
     }
@@ -236,13 +262,16 @@ impl Drop for Body {
 
 impl From<Incoming> for Body {
     fn from(body: Incoming) -> Self {
+        if body.is_end_stream() {
+            return Self::empty();
+        }
         Self::of(Kind::Incoming(body))
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self::of(Kind::Full(bytes))
+        if bytes.is_empty() { Self::empty() } else { Self::of(Kind::Full(bytes)) }
     }
 }
 
@@ -254,11 +283,12 @@ impl From<&'static str> for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            Kind::Empty => "Body(empty)",
-            Kind::Full(_) => "Body(full)",
-            Kind::Incoming(_) => "Body(incoming)",
-            Kind::Boxed(..) => "Body(boxed)",
+        f.write_str(match self.0.as_ref().map(|inner| &inner.kind) {
+            None | Some(Kind::Empty) => "Body(empty)",
+            Some(Kind::Full(_)) => "Body(full)",
+            Some(Kind::Incoming(_)) => "Body(incoming)",
+            Some(Kind::Boxed(..)) => "Body(boxed)",
+            Some(Kind::Failed(_)) => "Body(failed)",
         })
     }
 }
@@ -318,9 +348,10 @@ mod tests {
     fn does_not_box_twice_and_is_sync() {
         fn sync<T: Send + Sync>(_: &T) {}
         let once = Body::new(Full::new(Bytes::from_static(b"x")));
-        assert!(matches!(once.kind, Kind::Boxed(..)));
         sync(&once);
-        assert!(matches!(Body::new(Body::from("x")).kind, Kind::Full(_)));
-        assert!(matches!(Body::new(Full::new(Bytes::new())).kind, Kind::Empty));
+        assert_eq!(format!("{once:?}"), "Body(boxed)");
+        assert_eq!(format!("{:?}", Body::new(Body::from("x"))), "Body(full)");
+        assert!(Body::new(Full::new(Bytes::new())).0.is_none());
+        assert_eq!(size_of::<Body>(), 8);
     }
 }

@@ -25,6 +25,7 @@ pub struct Exchange {
     started: Instant,
     record: Mutex<Record>,
     request_ended: AtomicBool,
+    grpc: AtomicBool,
     request_end: Notify,
     finish: OnceLock<Arc<dyn OnFinish>>,
     guard: OnceLock<Guard>,
@@ -58,8 +59,6 @@ pub struct Record {
     pub grpc_status: Option<u16>,
     /// `HTTP/1.1` or `HTTP/2`.
     pub protocol: Option<&'static str>,
-    /// Is it a gRPC request?
-    pub grpc: bool,
     /// Data bytes of the request's body.
     pub bytes_received: u64,
     /// Data bytes of the response's body.
@@ -115,6 +114,7 @@ impl Exchange {
             started: Instant::now(),
             record: Mutex::default(),
             request_ended: AtomicBool::new(false),
+            grpc: AtomicBool::new(false),
             request_end: Notify::new(),
             finish: OnceLock::new(),
             guard: OnceLock::new(),
@@ -129,6 +129,17 @@ impl Exchange {
             new.hold(guard.0.enter());
         }
         new
+    }
+
+    /// It is a gRPC request.
+    pub fn set_grpc(&self) {
+        self.grpc.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it a gRPC request?
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.grpc.load(Ordering::Relaxed)
     }
 
     /// Keeps a guard for as long as the record lives; the first one only.

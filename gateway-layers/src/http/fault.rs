@@ -32,7 +32,7 @@ use tower_service::Service;
 
 use super::{
     headers::change_response,
-    local_reply::{LocalReply, is_grpc},
+    local_reply::{LocalReply, is_grpc_request},
 };
 use crate::{
     exchange::{Exchange, Flag},
@@ -87,7 +87,7 @@ impl FaultLayer {
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let text = Bytes::from_static(if bodiless { b"" } else { b"fault filter abort" });
         let mut response = LocalReply::text(status, text);
-        if let (Abort::Grpc(code), true) = (abort, is_grpc(req.headers())) {
+        if let (Abort::Grpc(code), true) = (abort, is_grpc_request(req)) {
             response.headers_mut().insert(GRPC_STATUS, HeaderValue::from(u16::from(*code)));
         }
         change_response(&self.reply_headers, Exchange::of(req).map(|exchange| &**exchange), &mut response);

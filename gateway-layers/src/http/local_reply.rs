@@ -5,6 +5,8 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
 };
 
+use crate::exchange::Exchange;
+
 /// Marks a response as the gateway's own; in the response's extensions. The response head layer finishes it:
 /// content-type, `connection: close`, the form for gRPC.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +103,11 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         Some(rest) => rest.is_empty() || rest.starts_with(b"+"),
         None => false,
     }
+}
+
+/// The same of a request, whose record knows it already if it has one.
+pub(crate) fn is_grpc_request<B>(req: &http::Request<B>) -> bool {
+    Exchange::of(req).map_or_else(|| is_grpc(req.headers()), |exchange| exchange.is_grpc())
 }
 
 #[cfg(test)]

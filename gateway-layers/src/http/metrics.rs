@@ -141,7 +141,8 @@ impl OnFinish for Metrics {
     fn finish(&self, exchange: &Exchange) {
         let elapsed = exchange.started().elapsed();
         let record = exchange.record();
-        let Record { status, flags, grpc, grpc_status, bytes_received, bytes_sent, .. } = *record;
+        let Record { status, flags, grpc_status, bytes_received, bytes_sent, .. } = *record;
+        let grpc = exchange.is_grpc();
         let destination = record.destination.as_deref().unwrap_or(&self.unknown);
         let series = self.series(destination, Outcome { status, flags, grpc, grpc_status });
         series.requests.increment(1);

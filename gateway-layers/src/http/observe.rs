@@ -140,7 +140,7 @@ impl Open {
         {
             let mut record = exchange.record();
             record.status = response.status().as_u16();
-            if record.grpc {
+            if exchange.is_grpc() {
                 record.grpc_status = grpc_status(response.headers());
             }
             if record.details.is_none() {

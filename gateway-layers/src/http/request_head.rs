@@ -173,6 +173,10 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 /// Removes what `Connection` names, but for what a client must not be able to take away from others' sight.
 fn remove_named(headers: &mut HeaderMap) {
+    let usual = |value: &HeaderValue| matches!(value.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive" | b"Close");
+    if headers.get_all(CONNECTION).iter().all(usual) {
+        return;
+    }
     let named: Vec<HeaderName> =
         tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok()).collect();
     for name in named {
@@ -228,19 +232,29 @@ fn request_id() -> HeaderValue {
 
 /// Removes hop-by-hop headers of a response, and those that its `Connection` names.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
-    let hop_by_hop = headers.keys().any(|name| {
-        matches!(
-            name.as_str(),
-            "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" | "te"
-        )
-    });
-    if hop_by_hop {
+    let mut found = [false; HOP_BY_HOP.len()];
+    for name in headers.keys() {
+        let at = match name.as_str() {
+            "connection" => 0,
+            "keep-alive" => 1,
+            "proxy-connection" => 2,
+            "transfer-encoding" => 3,
+            "upgrade" => 4,
+            "te" => 5,
+            _ => continue,
+        };
+        found[at] = true;
+    }
+    if found[0] {
         remove_named(headers);
-        for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TE] {
-            headers.remove(name);
-        }
+    }
+    for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
+        headers.remove(name);
     }
 }
+
+/// In the order in which [`clean_response`] looks for them.
+static HOP_BY_HOP: [HeaderName; 6] = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TE];
 
 /// Leaves a response's `content-length` only where it says what the body will be.
 pub(crate) fn check_length(headers: &mut HeaderMap, length: Option<u64>) {

@@ -71,7 +71,7 @@ where
         let grpc = is_grpc(req.headers());
         let exchange = Exchange::of(&req).cloned();
         if grpc && let Some(exchange) = &exchange {
-            exchange.record().grpc = true;
+            exchange.set_grpc();
         }
         let http1 = req.version() == Version::HTTP_11 || req.version() == Version::HTTP_10;
         let upgrade = http1 && req.headers().contains_key(UPGRADE);

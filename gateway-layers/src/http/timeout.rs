@@ -36,7 +36,7 @@ use tokio::time::sleep;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::local_reply::is_grpc;
+use super::local_reply::is_grpc_request;
 use crate::{
     BoxError,
     error::{Error, Kind},
@@ -95,8 +95,8 @@ impl TimeoutLayer {
 
     /// The limit for this request, told upstream as Envoy does.
     fn limit<B>(self, req: &mut Request<B>) -> Option<Duration> {
-        let asked = req.headers().get(GRPC_TIMEOUT).and_then(|value| parse(value.as_bytes()));
-        let asked = asked.filter(|_| is_grpc(req.headers()));
+        let grpc = is_grpc_request(req);
+        let asked = if grpc { req.headers().get(GRPC_TIMEOUT).and_then(|value| parse(value.as_bytes())) } else { None };
         let limit = match (self.after, asked) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
@@ -108,9 +108,7 @@ impl TimeoutLayer {
         if let Some(told) = told {
             let millis = u64::try_from(told.as_millis()).unwrap_or(u64::MAX);
             req.headers_mut().insert(EXPECTED, HeaderValue::from(millis));
-            if is_grpc(req.headers())
-                && let Ok(value) = HeaderValue::try_from(format!("{millis}m"))
-            {
+            if grpc && let Ok(value) = HeaderValue::try_from(format!("{millis}m")) {
                 req.headers_mut().insert(GRPC_TIMEOUT, value);
             }
         }

@@ -86,13 +86,20 @@ where
             clean_response(headers);
             check_length(headers, length);
             let millis = u64::try_from(this.sent.elapsed().as_millis()).unwrap_or(u64::MAX);
-            headers.insert(SERVICE_TIME, HeaderValue::from(millis));
+            headers.insert(SERVICE_TIME, number(millis));
             if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
                 response.headers_mut().remove(http::header::CONTENT_LENGTH);
             }
         }
         Poll::Ready(Ok(response))
     }
+}
+
+/// A small number, which most are, without an allocation.
+fn number(number: u64) -> HeaderValue {
+    const SMALL: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"];
+    let small = usize::try_from(number).ok().and_then(|at| SMALL.get(at));
+    small.map_or_else(|| HeaderValue::from(number), |text| HeaderValue::from_static(text))
 }
 
 /// To HEAD the length is that of the body that is not sent.

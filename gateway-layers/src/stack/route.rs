@@ -21,6 +21,7 @@ use crate::{
     http::{
         CorsLayer, DirectResponse, FaultLayer, HeadersLayer, MirrorLayer, Redirect, RescueLayer, RetryLayer,
         RewriteLayer, Split, TimeoutLayer, UpgradeLayer, UpstreamHeadLayer, headers::asks_for_request, observe::head,
+        timeout::ResponseBody,
     },
     random::Random,
     service::SharedService,
@@ -111,10 +112,7 @@ impl Parts<'_> {
         S::Future: Send + 'static,
     {
         let timeout = TimeoutLayer::new(forward.timeout).per_try(forward.retry.per_try_timeout);
-        let limited = timeout.layer(chain).map_response(|response: Response<_>| {
-            // Most bodies have no limit and stay unboxed.
-            response.map(|body: crate::http::timeout::ResponseBody<Body>| body.unlimited().unwrap_or_else(Body::new))
-        });
+        let limited = timeout.layer(chain).map_response(|response: Response<_>| response.map(unboxed));
         // The router's errors become answers here, so that the route's response operations reach them.
         self.finish(forward, to, info, RescueLayer.layer(limited))
     }
@@ -177,6 +175,14 @@ impl Extras {
 
     const fn any(&self) -> bool {
         self.mirror || self.rewrite || self.request || self.record
+    }
+}
+
+/// Most bodies have no limit and need no box.
+fn unboxed(body: ResponseBody<Body>) -> Body {
+    match body.unlimited() {
+        Ok(body) => body,
+        Err(limited) => Body::new(limited),
     }
 }
 

@@ -2,8 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use gateway_core::{
-    authority::host_name,
-    host_table::HostTable,
+    host_table::{HostTable, without_port},
     model::{Config, HostPattern},
     route_table::RouteTable,
 };
@@ -89,7 +88,8 @@ impl Routing {
 impl Snapshot {
     fn choose(&self, server: ServerId, req: &Request<Body>, https: bool) -> Option<Choice> {
         let this = self.servers.get(server.0 as usize)?;
-        let host = host_name(req.headers().get(HOST)?.as_bytes()).ok()?;
+        // Its form was checked when the request was normalised.
+        let host = without_port(req.headers().get(HOST)?.to_str().ok()?);
         if let Some(chains) = &this.chains {
             // The same normal form as for the server name of a handshake.
             let chosen = chains.find(host.strip_suffix('.').unwrap_or(host));

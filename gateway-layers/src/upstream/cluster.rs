@@ -128,9 +128,11 @@ impl Cluster {
     ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync + 'static
     {
         let cluster = self.clone();
-        tower::service_fn(move |req| cluster.clone().send(req))
+        // In a box of its own: every layer above would move its future, which is the largest, once more.
+        tower::service_fn(move |req| Box::pin(cluster.clone().send(req)))
     }
 
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would keep the request twice")]
     /// One try: picks an endpoint and sends the request to it. An error that carries the request was never sent.
     pub fn send(self, req: Request<Body>) -> impl Future<Output = Result<Response<Body>, Error>> + Send {
         async move {

@@ -118,6 +118,6 @@ impl ResolvesServerCert for BySignatureScheme {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
         let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
-        self.0.iter().find(fits).or(self.0.first()).cloned()
+        self.0.iter().find(fits).or_else(|| self.0.first()).cloned()
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     body::Body,
     error::{Error, Kind},
     exchange::{Exchange, Flag},
-    http::{local_reply::is_grpc, upstream_head::ATTEMPT_COUNT},
+    http::{local_reply::is_grpc_request, upstream_head::ATTEMPT_COUNT},
     random::Random,
 };
 
@@ -92,7 +92,7 @@ where
             return first(self.inner.call(req), None);
         }
         // Decided before anything is wrapped: most requests are not.
-        if policy.per_try_timeout.is_some() || looks_at_answers(policy, is_grpc(req.headers())) {
+        if policy.per_try_timeout.is_some() || looks_at_answers(policy, is_grpc_request(&req)) {
             let future = Box::pin(again.with_copy(req));
             return ResponseFuture { state: State::Rest { future } };
         }

@@ -91,9 +91,7 @@ impl Pool for H2Pool {
     #[expect(clippy::manual_async_fn, reason = "an `async fn` would keep the request twice")]
     fn send(&self, mut req: Request<Body>, active: Active) -> impl Future<Output = Answer> + Send {
         async move {
-            if let Err(error) = prepare(&mut req) {
-                return Err(error);
-            }
+            prepare(&mut req)?;
             loop {
                 let (mut conn, reused) = match self.shared() {
                     Some(conn) => (conn, true),
