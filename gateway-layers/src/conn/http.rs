@@ -64,6 +64,8 @@ pub struct HttpOptions {
     pub keep_alive: Duration,
     /// Bytes of a request head; more is 431, over HTTP/2 a reset \[60 KiB\].
     pub max_head: usize,
+    /// Fields of a request head, Host included; more is 431 \[100\].
+    pub max_fields: usize,
     /// Concurrent streams of an HTTP/2 connection \[100\].
     pub max_streams: u32,
     /// Streams that a client may reset before they were taken up, until the connection is closed \[20\].
@@ -78,6 +80,7 @@ impl Default for HttpOptions {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             max_head: 60 * 1024,
+            max_fields: 100,
             max_streams: 100,
             max_pending_resets: 20,
             max_error_resets: 100,

@@ -44,16 +44,18 @@ use super::{answer::AnswerOr, local_reply::LocalReply, request::is_https};
 use crate::exchange::{Exchange, Flag, Flags};
 
 /// Makes [`Normalize`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct NormalizeLayer {
     mode: Normalization,
+    max_fields: usize,
+    max_head: usize,
 }
 
 /// Brings requests into one form, or refuses them.
 #[derive(Clone, Copy, Debug)]
 pub struct Normalize<S> {
     inner: S,
-    mode: Normalization,
+    settings: NormalizeLayer,
 }
 
 /// A refusal, with Envoy's body and details.
@@ -74,11 +76,6 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "Bad Request", details, true)
     }
 }
-
-/// Fields of a head.
-const MAX_FIELDS: usize = 100;
-/// Bytes of a head.
-const MAX_HEAD: usize = 60 * 1024;
 
 /// The methods that Envoy's HTTP/1 parser knows.
 const HTTP1_METHODS: [&str; 35] = [
@@ -123,16 +120,29 @@ impl NormalizeLayer {
     /// With this treatment of paths.
     #[must_use]
     pub const fn new(mode: Normalization) -> Self {
-        Self { mode }
+        Self { mode, max_fields: 100, max_head: 60 * 1024 }
+    }
+
+    /// Fields of a head, and its bytes \[100, 60 KiB: Envoy's\].
+    #[must_use]
+    pub const fn limits(mut self, max_fields: usize, max_head: usize) -> Self {
+        (self.max_fields, self.max_head) = (max_fields, max_head);
+        self
     }
 }
 
-fn check<B>(req: &mut Request<B>, mode: Normalization) -> Result<(), Refusal> {
-    size(req)?;
+impl Default for NormalizeLayer {
+    fn default() -> Self {
+        Self::new(Normalization::Base)
+    }
+}
+
+fn check<B>(req: &mut Request<B>, settings: NormalizeLayer) -> Result<(), Refusal> {
+    size(req, settings)?;
     method_and_version(req)?;
     framing(req)?;
     host(req)?;
-    target(req, mode)?;
+    target(req, settings.mode)?;
     let expects = req.headers().get(EXPECT);
     if expects.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::new(StatusCode::EXPECTATION_FAILED, "", "unknown_expectation", true));
@@ -144,18 +154,18 @@ fn check<B>(req: &mut Request<B>, mode: Normalization) -> Result<(), Refusal> {
 }
 
 /// Fields, the Host among them, and bytes of a head: Envoy's limits. hyper's own are looser over HTTP/2.
-fn size<B>(req: &Request<B>) -> Result<(), Refusal> {
+fn size<B>(req: &Request<B>, settings: NormalizeLayer) -> Result<(), Refusal> {
     let headers = req.headers();
     let details = |details| {
         Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large", details, true)
     };
     let implied = usize::from(req.uri().authority().is_some() && !headers.contains_key(HOST));
-    if headers.len() + implied > MAX_FIELDS {
+    if headers.len() + implied > settings.max_fields {
         return Err(details("http1.too_many_headers"));
     }
     let uri = req.uri().path_and_query().map_or(0, |path| path.as_str().len());
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if bytes + uri > MAX_HEAD { Err(details("http1.headers_too_large")) } else { Ok(()) }
+    if bytes + uri > settings.max_head { Err(details("http1.headers_too_large")) } else { Ok(()) }
 }
 
 /// A transfer coding other than exactly `chunked` is not understood by everybody in the same way.
@@ -270,7 +280,7 @@ impl<S> Layer<S> for NormalizeLayer {
     type Service = Normalize<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Normalize { inner, mode: self.mode }
+        Normalize { inner, settings: *self }
     }
 }
 
@@ -288,7 +298,7 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        let future = match check(&mut req, self.mode) {
+        let future = match check(&mut req, self.settings) {
             Ok(()) => AnswerOr::inner(self.inner.call(req)),
             Err(refusal) => AnswerOr::answer(answer(&req, refusal)),
         };
@@ -367,17 +377,17 @@ mod tests {
             ("GET /", &[host, ("transfer-encoding", "gzip, chunked")], 501),
             ("GET /", &[host, ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], 501),
         ] {
-            let refused = check(&mut request(line, headers), Normalization::Base).expect_err(line);
+            let refused = check(&mut request(line, headers), NormalizeLayer::default()).expect_err(line);
             assert_eq!(refused.status, status, "{line} {headers:?}");
         }
         let many: Vec<_> = std::iter::repeat_n(("x", "1"), 100).chain([host]).collect();
-        assert_eq!(check(&mut request("GET /", &many), Normalization::Base).expect_err("many").status, 431);
-        let large = "x".repeat(MAX_HEAD);
-        let refused = check(&mut request("GET /", &[host, ("x", &large)]), Normalization::Base);
+        assert_eq!(check(&mut request("GET /", &many), NormalizeLayer::default()).expect_err("many").status, 431);
+        let large = "x".repeat(60 * 1024);
+        let refused = check(&mut request("GET /", &[host, ("x", &large)]), NormalizeLayer::default());
         assert_eq!(refused.expect_err("large").status, 431);
         let mut old = request("GET /", &[host]);
         *old.version_mut() = Version::HTTP_10;
-        assert_eq!(check(&mut old, Normalization::Base).expect_err("old").status, 426);
+        assert_eq!(check(&mut old, NormalizeLayer::default()).expect_err("old").status, 426);
     }
 
     #[test]
@@ -389,7 +399,7 @@ mod tests {
             ("PURGE /", "", "/", ""),
         ] {
             let mut req = request(line, &[("host", host)]);
-            assert_eq!(check(&mut req, Normalization::Base), Ok(()), "{line}");
+            assert_eq!(check(&mut req, NormalizeLayer::default()), Ok(()), "{line}");
             assert_eq!(
                 (req.uri().to_string().as_str(), &req.headers()[HOST]),
                 (path, &expected_host.parse::<HeaderValue>().expect("valid"))

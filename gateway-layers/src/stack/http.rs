@@ -41,7 +41,10 @@ where
         // Below it everything may fail, above it nothing does.
         .layer(RescueLayer)
         // Before any decision is made on host or path.
-        .layer(NormalizeLayer::new(shared.options.normalization))
+        .layer(
+            NormalizeLayer::new(shared.options.normalization)
+                .limits(shared.options.http.max_fields, shared.options.http.max_head),
+        )
         // From here on what headers say of the client can be trusted.
         .layer(RequestHeadLayer);
     let filters = &shared.builder.filters;

@@ -1,0 +1,448 @@
+//! The words of the command line. Each flag is also an environment variable, `GATEWAY_` and its name.
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gateway_core::{path::Normalization, translate::ResolveRule};
+
+const EXAMPLES: &str = "\
+Examples:
+  gateway demo                                     try it: upstreams, certificates and YAML are made on the spot
+  gateway check -f config/                         all findings, with file, line, column and cure
+  gateway run -f config/ --port 80=8080 --port 443=8443
+  gateway proxy-config routes -f config/           what a configuration comes to; without -f: of the running gateway
+";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  gateway run -f gateway.yaml -f routes/           files and folders (with sub-folders: *.yaml, *.yml, *.json)
+  kubectl get gw,vs,dr,se,secret -A -o yaml | gateway run -f -
+  gateway run -f config/ --port 80=8080            port 80 of the YAML, without root
+  gateway run -f config/ --resolve reviews:9080=127.0.0.1:9080
+";
+
+/// Istio's ingress configuration (Gateway, VirtualService), served without Istio, Envoy or Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, before_help = EXAMPLES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serves a configuration, in the foreground.
+    #[command(before_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Reports everything that is wrong in a configuration; the running gateway uses the same code.
+    ///
+    /// Exit codes: 0 nothing at or above --fail-on, 3 findings, 1 the files cannot be read, 2 usage.
+    #[command(visible_aliases = ["analyze", "validate"])]
+    Check(CheckArgs),
+    /// Shows listeners, routes, clusters or secrets, of files or of the running gateway.
+    #[command(visible_alias = "pc")]
+    ProxyConfig(ProxyConfigArgs),
+    /// A complete gateway on high ports of 127.0.0.1, with upstreams, certificates and YAML to be edited.
+    Demo(DemoArgs),
+}
+
+/// Where the configuration is, and what this gateway is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConfigArgs {
+    /// A file, a folder with its sub-folders (*.yaml, *.yml, *.json), or `-` for standard input. Repeatable.
+    #[arg(
+        short,
+        long = "file",
+        value_name = "PATH",
+        env = "GATEWAY_FILE",
+        value_delimiter = ':',
+        help_heading = "Configuration"
+    )]
+    pub(crate) files: Vec<PathBuf>,
+    /// A folder of secrets: DIR/NAME/tls.crt, tls.key, ca.crt (or cert, key, cacert).
+    #[arg(long, value_name = "DIR", env = "GATEWAY_SECRETS", help_heading = "Configuration")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// Leaves out a kind although that may open access (AuthorizationPolicy, EnvoyFilter ...). Repeatable.
+    #[arg(
+        long,
+        value_name = "KIND",
+        env = "GATEWAY_IGNORE_KIND",
+        value_delimiter = ',',
+        help_heading = "Configuration"
+    )]
+    pub(crate) ignore_kind: Vec<String>,
+    /// Labels of this gateway, which a Gateway's selector must fit.
+    #[arg(
+        long,
+        value_name = "KEY=VALUE,..",
+        env = "GATEWAY_LABELS",
+        default_value = "istio=ingressgateway",
+        help_heading = "Configuration"
+    )]
+    pub(crate) labels: Labels,
+    /// Namespace of this gateway, where `credentialName` is looked up.
+    #[arg(long, env = "GATEWAY_NAMESPACE", default_value = "istio-system", help_heading = "Configuration")]
+    pub(crate) namespace: String,
+    /// Namespace whose DestinationRules are for all.
+    #[arg(long, env = "GATEWAY_ROOT_NAMESPACE", default_value = "istio-system", help_heading = "Configuration")]
+    pub(crate) root_namespace: String,
+    /// What follows `NAME.NAMESPACE.svc.` in a service's name.
+    #[arg(long, env = "GATEWAY_CLUSTER_DOMAIN", default_value = "cluster.local", help_heading = "Configuration")]
+    pub(crate) cluster_domain: String,
+    /// Sends a destination host to an address; `/h2` speaks HTTP/2 to it. Repeatable.
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]=ADDR:PORT[/h2]",
+        env = "GATEWAY_RESOLVE",
+        value_delimiter = ',',
+        help_heading = "Configuration"
+    )]
+    pub(crate) resolve: Vec<Resolve>,
+}
+
+/// `gateway run`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Opens another port in place of one of the YAML; matching and redirects keep the YAML's number. Repeatable.
+    #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORT", value_delimiter = ',')]
+    pub(crate) ports: Vec<PortMap>,
+    /// What to do with errors in the configuration at the start.
+    #[arg(long, env = "GATEWAY_ON_ERROR", default_value = "refuse", value_enum)]
+    pub(crate) on_error: OnError,
+    /// Worker threads [default: as many as cores].
+    #[arg(long, env = "GATEWAY_THREADS")]
+    pub(crate) threads: Option<usize>,
+    /// Address of the admin server, or `off`.
+    #[arg(long, env = "GATEWAY_ADMIN", default_value = "127.0.0.1:15000")]
+    pub(crate) admin: Admin,
+    #[command(flatten)]
+    pub(crate) logs: LogArgs,
+    #[command(flatten)]
+    pub(crate) drain: DrainArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// Logs.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LogArgs {
+    /// error, warn, info, debug, trace, or a filter such as `info,gateway_layers=debug`.
+    #[arg(long, env = "GATEWAY_LOG_LEVEL", default_value = "info", help_heading = "Logs")]
+    pub(crate) log_level: String,
+    /// Form of the log on standard error.
+    #[arg(long, env = "GATEWAY_LOG_FORMAT", default_value = "text", value_enum, help_heading = "Logs")]
+    pub(crate) log_format: LogFormat,
+    /// Writes an access log: `-` for standard output, or a file.
+    #[arg(long, value_name = "-|PATH", env = "GATEWAY_ACCESS_LOG", help_heading = "Logs")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// `text`, `json`, or a text with Envoy's command operators.
+    #[arg(long, env = "GATEWAY_ACCESS_LOG_FORMAT", default_value = "text", help_heading = "Logs")]
+    pub(crate) access_log_format: String,
+}
+
+/// The graceful end.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct DrainArgs {
+    /// How long connections are accepted at least after SIGTERM (SIGINT: 0 s).
+    #[arg(long, env = "GATEWAY_MIN_DRAIN", default_value = "5s", value_parser = duration, help_heading = "Drain")]
+    pub(crate) min_drain: Duration,
+    /// When the gateway ends in any case.
+    #[arg(long, env = "GATEWAY_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, help_heading = "Drain")]
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Bounds, each with its default.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LimitArgs {
+    /// Time for a TLS handshake.
+    #[arg(long, env = "GATEWAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    pub(crate) handshake_timeout: Duration,
+    /// Time for the head of a request.
+    #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    pub(crate) head_timeout: Duration,
+    /// Time that a connection may be idle between requests.
+    #[arg(long, env = "GATEWAY_KEEP_ALIVE", default_value = "75s", value_parser = duration, help_heading = "Limits")]
+    pub(crate) keep_alive: Duration,
+    /// Bytes of a request's head, its path included.
+    #[arg(long, env = "GATEWAY_MAX_HEAD", default_value_t = 61440, help_heading = "Limits")]
+    pub(crate) max_head: usize,
+    /// Fields of a request's head, Host included.
+    #[arg(long, env = "GATEWAY_MAX_FIELDS", default_value_t = 100, help_heading = "Limits")]
+    pub(crate) max_fields: usize,
+    /// Concurrent streams of an HTTP/2 connection.
+    #[arg(long, env = "GATEWAY_MAX_STREAMS", default_value_t = 100, help_heading = "Limits")]
+    pub(crate) max_streams: u32,
+    /// Streams that a client may reset before they were taken up, until its connection is closed.
+    #[arg(long, env = "GATEWAY_MAX_PENDING_RESETS", default_value_t = 20, help_heading = "Limits")]
+    pub(crate) max_pending_resets: usize,
+    /// Streams that a client may make us reset, until its connection is closed.
+    #[arg(long, env = "GATEWAY_MAX_ERROR_RESETS", default_value_t = 100, help_heading = "Limits")]
+    pub(crate) max_error_resets: usize,
+    /// The `server` header of answers; Istio's is `istio-envoy`.
+    #[arg(long, env = "GATEWAY_SERVER_HEADER", default_value = "gateway", help_heading = "Limits")]
+    pub(crate) server_header: String,
+    /// How paths are normalised before they are matched and sent on.
+    #[arg(long, env = "GATEWAY_PATH_NORMALIZATION", default_value = "base", value_enum, help_heading = "Limits")]
+    pub(crate) path_normalization: PathNormalization,
+}
+
+/// `gateway check`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// From which severity on the exit code is 3.
+    #[arg(long, env = "GATEWAY_FAIL_ON", default_value = "error", value_enum)]
+    pub(crate) fail_on: FailOn,
+    /// Form of the findings.
+    #[arg(short, long, default_value = "text", value_enum)]
+    pub(crate) output: CheckOutput,
+    /// Colours.
+    #[arg(long, default_value = "auto", value_enum)]
+    pub(crate) color: Color,
+}
+
+/// `gateway proxy-config`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ProxyConfigArgs {
+    /// What to show.
+    #[arg(value_enum)]
+    pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The running gateway to ask, if there is no -f.
+    #[arg(long, env = "GATEWAY_ADMIN", default_value = "127.0.0.1:15000")]
+    pub(crate) admin: Admin,
+    /// Form.
+    #[arg(short, long, default_value = "table", value_enum)]
+    pub(crate) output: Output,
+}
+
+/// `gateway demo`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DemoArgs {
+    /// Where certificates and YAML are written [default: a new folder below the system's temporary one].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// First of the ports: HTTP, HTTPS +363, admin +920, upstreams +1000 and +1001.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port_base: u16,
+}
+
+/// See [`RunArgs::on_error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Do not start.
+    Refuse,
+    /// Serve what is valid.
+    Skip,
+}
+
+/// See [`LogArgs::log_format`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line of text.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// See [`LimitArgs::path_normalization`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PathNormalization {
+    /// As sent.
+    None,
+    /// Istio's default.
+    Base,
+    /// And runs of slashes merged.
+    MergeSlashes,
+    /// And escaped slashes decoded before.
+    DecodeAndMergeSlashes,
+}
+
+impl From<PathNormalization> for Normalization {
+    fn from(mode: PathNormalization) -> Self {
+        match mode {
+            PathNormalization::None => Self::None,
+            PathNormalization::Base => Self::Base,
+            PathNormalization::MergeSlashes => Self::MergeSlashes,
+            PathNormalization::DecodeAndMergeSlashes => Self::DecodeAndMergeSlashes,
+        }
+    }
+}
+
+/// See [`CheckArgs::fail_on`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Errors.
+    Error,
+    /// Warnings too.
+    Warning,
+    /// Nothing.
+    Never,
+}
+
+/// See [`CheckArgs::output`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckOutput {
+    /// With the lines of YAML.
+    Text,
+    /// A line each.
+    Short,
+    /// An array.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// See [`ProxyConfigArgs::what`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Ports.
+    #[value(alias = "listener")]
+    Listeners,
+    /// Virtual hosts and their rules, in the order in which they are tried.
+    #[value(alias = "route")]
+    Routes,
+    /// Destinations.
+    #[value(alias = "cluster")]
+    Clusters,
+    /// Certificates.
+    #[value(alias = "secret")]
+    Secrets,
+}
+
+/// Form of what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Columns.
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// `a=b,c=d`.
+#[derive(Clone, Debug)]
+pub(crate) struct Labels(pub(crate) BTreeMap<String, String>);
+
+impl FromStr for Labels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pairs = text.split(',').filter(|pair| !pair.is_empty());
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` is not KEY=VALUE"))?;
+            Ok((key.to_owned(), value.to_owned()))
+        };
+        pairs.map(pair).collect::<Result<_, String>>().map(Self)
+    }
+}
+
+/// `80=[ADDR:]8080`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortMap {
+    pub(crate) port: u16,
+    pub(crate) address: SocketAddr,
+}
+
+impl FromStr for PortMap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not PORT=[ADDR:]PORT");
+        let (port, to) = text.split_once('=').ok_or_else(wanted)?;
+        let address = match to.parse::<u16>() {
+            Ok(port) => SocketAddr::from(([0, 0, 0, 0], port)),
+            Err(_) => to.parse().map_err(|_| wanted())?,
+        };
+        Ok(Self { port: port.parse().map_err(|_| wanted())?, address })
+    }
+}
+
+/// `HOST[:PORT]=ADDR:PORT[/h2]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolve(pub(crate) ResolveRule);
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not HOST[:PORT]=ADDR:PORT[/h2]");
+        let (from, to) = text.split_once('=').ok_or_else(wanted)?;
+        let (host, port) = match from.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port.parse().map_err(|_| wanted())?)),
+            None => (from, None),
+        };
+        let (address, h2) = to.strip_suffix("/h2").map_or((to, false), |address| (address, true));
+        let address = address.parse().map_err(|_| wanted())?;
+        Ok(Self(ResolveRule { host: host.to_owned(), port, address, h2 }))
+    }
+}
+
+/// An address, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admin(pub(crate) Option<SocketAddr>);
+
+impl FromStr for Admin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|address| Self(Some(address))).map_err(|_| format!("`{text}` is neither ADDR:PORT nor `off`"))
+    }
+}
+
+/// `10s`, `500ms`, `1m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration, such as 10s"))?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        "h" => Ok(Duration::from_secs(number * 3600)),
+        _ => Err(format!("`{text}` needs a unit: ms, s, m or h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_and_hosts() {
+        let port: PortMap = "80=8080".parse().expect("valid");
+        assert_eq!((port.port, port.address), (80, "0.0.0.0:8080".parse().expect("valid")));
+        let port: PortMap = "443=127.0.0.1:8443".parse().expect("valid");
+        assert_eq!(port.address, "127.0.0.1:8443".parse().expect("valid"));
+        let resolve: Resolve = "a.app:80=127.0.0.1:9000/h2".parse().expect("valid");
+        assert_eq!((resolve.0.host.as_str(), resolve.0.port, resolve.0.h2), ("a.app", Some(80), true));
+        assert!("a".parse::<Resolve>().is_err() && "80".parse::<PortMap>().is_err() && "x".parse::<Admin>().is_err());
+        assert_eq!((duration("500ms"), duration("2m")), (Ok(Duration::from_millis(500)), Ok(Duration::from_secs(120))));
+        assert!(duration("5").is_err());
+    }
+}
