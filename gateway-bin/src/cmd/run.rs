@@ -35,11 +35,16 @@ use crate::{
 /// Loads, opens, serves.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     telemetry::logs(&args.logs)?;
-    let loaded = load(&args.config, true)?;
-    if let Some(code) = refused(args, &loaded)? {
-        return Ok(code);
+    match loaded(args)? {
+        Ok(config) => serve(args, config, || Ok(())),
+        Err(code) => Ok(code),
     }
-    serve(args, loaded.config)
+}
+
+/// The configuration, or the exit code if its findings forbid to start; they are printed.
+pub(crate) fn loaded(args: &RunArgs) -> anyhow::Result<Result<Config, ExitCode>> {
+    let loaded = load(&args.config, true)?;
+    Ok(refused(args, &loaded)?.map_or(Ok(loaded.config), Err))
 }
 
 /// Prints the findings; the exit code if they forbid to start.
@@ -69,8 +74,12 @@ fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> 
     Ok(None)
 }
 
-/// Serves a configuration until a signal comes and everything has ended.
-fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
+/// Serves a configuration until a signal comes and everything has ended. `opened` is called when all ports are open.
+pub(crate) fn serve(
+    args: &RunArgs,
+    config: Config,
+    opened: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
     raise_file_limit();
     let workers = args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), |n| n.max(1));
     let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
@@ -92,6 +101,7 @@ fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
     for listener in bound.listeners() {
         info!(port = listener.port, address = %listener.address, "listening");
     }
+    opened()?;
     let control = control(gateway, drain.clone(), args.drain, metrics, admin)?;
     work(workers, bound, &drain)?;
     control.join().map_err(|_| anyhow::anyhow!("the control thread panicked"))?
