@@ -1,0 +1,10 @@
+//! The program as its users meet it: the real binary, real sockets, curl.
+mod admin;
+mod check;
+mod demo;
+mod drain;
+mod logs;
+mod proxy_config;
+mod run;
+mod support;
+mod upstream;
