@@ -20,7 +20,10 @@ use gateway_layers::{
 };
 use http::HeaderValue;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::{self, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tracing::{info, warn};
 
 use super::check::summary;
@@ -81,6 +84,8 @@ pub(crate) fn serve(
     opened: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     raise_file_limit();
+    // Before anything is open: a signal must not find a gateway that is said to listen and does not drain.
+    let control = Control::new()?;
     let workers = args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), |n| n.max(1));
     let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
     let metrics = recorder.handle();
@@ -102,9 +107,9 @@ pub(crate) fn serve(
         info!(port = listener.port, address = %listener.address, "listening");
     }
     opened()?;
-    let control = control(gateway, drain.clone(), args.drain, metrics, admin)?;
+    let control = control.start(gateway, drain.clone(), args.drain, metrics, admin)?;
     work(workers, bound, &drain)?;
-    control.join().map_err(|_| anyhow::anyhow!("the control thread panicked"))?
+    control.join().map_err(|_| anyhow::anyhow!("the control thread panicked"))
 }
 
 /// One runtime, one set of sockets per worker.
@@ -124,49 +129,72 @@ fn work(workers: usize, bound: Bound, drain: &Drain) -> anyhow::Result<()> {
 
 /// Signals, metrics' upkeep and the admin server: a thread and a runtime of their own, so that a scrape cannot delay
 /// traffic.
-fn control(
-    gateway: Gateway,
-    drain: Drain,
-    args: DrainArgs,
-    metrics: PrometheusHandle,
-    admin: Option<admin::Admin>,
-) -> anyhow::Result<thread::JoinHandle<anyhow::Result<ExitCode>>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let main = async move {
-        if let Some(admin) = admin {
-            tokio::spawn(admin.serve());
-        }
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                metrics.run_upkeep();
-            }
-        });
-        until_drained(&gateway, &drain, args).await
-    };
-    let thread = thread::Builder::new().name("control".to_owned());
-    Ok(thread.spawn(move || runtime.block_on(main))?)
+struct Control {
+    runtime: Runtime,
+    signals: Signals,
 }
 
-async fn until_drained(gateway: &Gateway, drain: &Drain, args: DrainArgs) -> anyhow::Result<ExitCode> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let least = tokio::select! {
-        _ = terminate.recv() => args.min_drain,
-        _ = interrupt.recv() => Duration::ZERO,
-    };
-    info!(requests = gateway.in_flight(), connections = drain.connections(), "draining");
-    let all = tokio::select! {
-        all = gateway.drain(drain, least, args.drain_timeout) => all,
-        _ = terminate.recv() => std::process::exit(143),
-        _ = interrupt.recv() => std::process::exit(130),
-    };
-    if all {
-        info!("drained");
-        return Ok(ExitCode::SUCCESS);
+/// What ends the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Control {
+    /// From here on signals are taken.
+    fn new() -> anyhow::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+        };
+        Ok(Self { runtime, signals })
     }
-    warn!(connections = drain.connections(), "the drain's time is over; ending what is left");
-    std::process::exit(i32::from(exit::FAILED))
+
+    fn start(
+        self,
+        gateway: Gateway,
+        drain: Drain,
+        args: DrainArgs,
+        metrics: PrometheusHandle,
+        admin: Option<admin::Admin>,
+    ) -> anyhow::Result<thread::JoinHandle<ExitCode>> {
+        let main = async move {
+            if let Some(admin) = admin {
+                tokio::spawn(admin.serve());
+            }
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    metrics.run_upkeep();
+                }
+            });
+            self.signals.until_drained(&gateway, &drain, args).await
+        };
+        let thread = thread::Builder::new().name("control".to_owned());
+        Ok(thread.spawn(move || self.runtime.block_on(main))?)
+    }
+}
+
+impl Signals {
+    async fn until_drained(mut self, gateway: &Gateway, drain: &Drain, args: DrainArgs) -> ExitCode {
+        let least = tokio::select! {
+            _ = self.terminate.recv() => args.min_drain,
+            _ = self.interrupt.recv() => Duration::ZERO,
+        };
+        info!(requests = gateway.in_flight(), connections = drain.connections(), "draining");
+        let all = tokio::select! {
+            all = gateway.drain(drain, least, args.drain_timeout) => all,
+            _ = self.terminate.recv() => std::process::exit(143),
+            _ = self.interrupt.recv() => std::process::exit(130),
+        };
+        if all {
+            info!("drained");
+            return ExitCode::SUCCESS;
+        }
+        warn!(connections = drain.connections(), "the drain's time is over; ending what is left");
+        std::process::exit(i32::from(exit::FAILED))
+    }
 }
 
 fn options(args: &RunArgs) -> anyhow::Result<Options> {
