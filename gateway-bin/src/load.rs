@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use gateway_core::{
-    diagnostic::{Diagnostic, Severity, SourceFile},
+    diagnostic::{Diagnostic, Severity, SourceFile, UNSUPPORTED_KIND},
     istio::{ParseOptions, parse},
     model::Config,
     translate::{Settings, translate},
@@ -64,6 +64,10 @@ pub(crate) fn load(args: &ConfigArgs, start: bool) -> anyhow::Result<Loaded> {
         resolve: args.resolve.iter().map(|resolve| resolve.0.clone()).collect(),
     };
     let (resources, mut findings) = parse(&files, &options);
+    for finding in findings.iter_mut().filter(|finding| finding.code == UNSUPPORTED_KIND) {
+        let kind = finding.resource.as_ref().map_or_else(|| "KIND".to_owned(), |resource| resource.kind.to_string());
+        finding.help(format!("remove the object, or leave its kind out: --ignore-kind {kind}"));
+    }
     let (config, more) = translate(&resources, &settings);
     findings.extend(more);
     findings.extend(check_credentials(&config).iter().filter(|problem| problem.error).map(|p| of_problem(p, start)));
