@@ -1,7 +1,7 @@
 //! Children that end with their test, curl, and YAML.
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -115,8 +115,11 @@ impl Running {
         Self::start(gateway(&args))
     }
 
-    /// Waits for a line of standard error that holds the text.
+    /// Waits for a line of standard error that holds the text, unless it was there already.
     pub(crate) fn until(&mut self, text: &str) -> String {
+        if let Some(line) = self.log.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
         loop {
             let line = self.err.recv_timeout(PATIENCE);
             let Ok(line) = line else { panic!("no line with `{text}` on standard error: {:#?}", self.log) };
@@ -139,12 +142,12 @@ impl Running {
         address.trim().parse().expect("an address")
     }
 
-    /// Where the admin server is, and port 80; they are logged in this order.
+    /// Where the admin server is, and port 80.
     pub(crate) fn opened(&mut self) -> (SocketAddr, SocketAddr) {
         (self.address("admin address="), self.address("listening port=80 "))
     }
 
-    /// Where port 443 is; logged after port 80.
+    /// Where port 443 is.
     pub(crate) fn https(&mut self) -> SocketAddr {
         self.address("listening port=443 ")
     }
@@ -216,13 +219,6 @@ pub(crate) fn admin(address: SocketAddr, path: &str) -> String {
 pub(crate) fn nobody() -> SocketAddr {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
     socket.local_addr().expect("it has an address")
-}
-
-/// Reads to the end, as text.
-pub(crate) fn rest(mut from: impl std::io::Read) -> String {
-    let mut text = String::new();
-    from.read_to_string(&mut text).expect("text");
-    text
 }
 
 /// A Gateway for `*` on port 80 and a VirtualService `shop` for `shop.example.com` to the address.
