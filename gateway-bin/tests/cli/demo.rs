@@ -1,27 +1,47 @@
 //! `gateway demo`: what it prints works when pasted.
-use std::{net::TcpListener, process::Command};
+use std::{net::TcpListener, path::Path, process::Command};
 
 use crate::support::{Running, arg, ended, gateway, need_curl, within, write};
 
-/// A first port for which all five are free.
-fn base() -> u16 {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = 10_000 + u16::try_from(std::process::id() % 20_000).expect("less than 20000");
-    let mut bases = (start..40_000).step_by(7);
-    bases.find(|base| [0, 363, 920, 1000, 1001].iter().all(|add| free(base + add))).expect("free ports")
+/// First ports for which all five are free now, below those that the system gives to clients. Another process may
+/// take one of them before the demo does: hence several.
+fn bases() -> impl Iterator<Item = String> {
+    let free =
+        |base: &u16| [0, 363, 920, 1000, 1001].iter().all(|add| TcpListener::bind(("127.0.0.1", base + add)).is_ok());
+    let spread = u16::try_from(std::process::id() * 7919 % 20_000).expect("less than 20000");
+    (0..20_000)
+        .step_by(101)
+        .map(move |step| 10_000 + (spread + step) % 20_000)
+        .filter(free)
+        .map(|base| base.to_string())
 }
 
-/// Command and what its answer contains, until the end of the text.
-fn printed(demo: &mut Running) -> Vec<(String, Vec<String>)> {
+/// A demo in a folder of its own, what it printed, and its arguments.
+fn started(folder: &Path) -> (Running, Vec<(String, Vec<String>)>, [String; 5]) {
+    for base in bases().take(10) {
+        let dir = folder.join(&base);
+        let args = ["demo", "--dir", arg(&dir), "--port-base", &base].map(str::to_owned);
+        let mut demo = Running::start(gateway(&args.each_ref().map(String::as_str)));
+        if let Some(commands) = printed(&mut demo) {
+            return (demo, commands, args);
+        }
+        assert_eq!(demo.end().code(), Some(1), "only ports keep it from starting: {:#?}", demo.log);
+        assert!(demo.log.iter().any(|line| line.contains("in use")), "{:#?}", demo.log);
+    }
+    panic!("no ports are free");
+}
+
+/// Command and what its answer contains, until the end of the text; nothing if the demo ended before.
+fn printed(demo: &mut Running) -> Option<Vec<(String, Vec<String>)>> {
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
     loop {
-        let line = demo.line();
+        let line = demo.line()?;
         if let Some(answer) = line.strip_prefix("  -> ") {
             all.last_mut().expect("a command comes first").1.push(answer.to_owned());
         } else if let Some(command) = line.strip_prefix("  curl ") {
             all.push((format!("curl {command}"), Vec::new()));
         } else if line.starts_with("Ctrl-C") {
-            return all;
+            return Some(all);
         }
     }
 }
@@ -36,10 +56,9 @@ fn every_printed_command_does_what_it_says() {
     need_curl();
     let dir = tempfile::tempdir().expect("a folder");
     let folder = within(&dir, "it's a demo");
-    let base = base().to_string();
-    let args = ["demo", "--dir", arg(&folder), "--port-base", &base];
-    let mut demo = Running::start(gateway(&args));
-    let commands = printed(&mut demo);
+    let (mut demo, commands, args) = started(&folder);
+    let args = args.each_ref().map(String::as_str);
+    let folder = Path::new(args[2]);
     assert_eq!(commands.len(), 10, "{commands:?}");
     for (command, answers) in &commands {
         let answer = pasted(command);
@@ -57,12 +76,12 @@ fn every_printed_command_does_what_it_says() {
     let text = std::fs::read_to_string(&routes).expect("the routes");
     write(&routes, &text.replacen("host: prd", "host: apigateway", 1));
     let mut demo = Running::start(gateway(&args));
-    let commands = printed(&mut demo);
+    let commands = printed(&mut demo).expect("its ports are free again");
     assert!(pasted(&commands[0].0).starts_with("hello from api"));
     assert_eq!(std::fs::read(folder.join("ca.pem")).expect("the CA"), ca);
 
     // The ports are taken now.
-    let said = ended(&["demo", "--dir", arg(&folder), "--port-base", &base]);
+    let said = ended(&args);
     assert_eq!(said.code, 1);
     assert!(said.err.contains("--port-base"), "{}", said.err);
 }

@@ -30,7 +30,7 @@ fn logged(more: &[&str]) -> [String; 3] {
     let mut ask = |host: &str, status: &str| {
         let answer = get(http, host, "/path");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
-        running.line()
+        running.line().expect("a line of the access log")
     };
     [ask("shop.example.com", "200"), ask("unknown.example.com", "404"), ask("dead.example.com", "503")]
 }

@@ -130,9 +130,12 @@ impl Running {
         }
     }
 
-    /// The next line of standard output.
-    pub(crate) fn line(&mut self) -> String {
-        self.out.recv_timeout(PATIENCE).expect("a line on standard output")
+    /// The next line of standard output; nothing if it was closed.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        match self.out.recv_timeout(PATIENCE) {
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line on standard output: {:#?}", self.log),
+            line => line.ok(),
+        }
     }
 
     /// The address in a line of the log such as `listening port=80 address=127.0.0.1:4711`.
