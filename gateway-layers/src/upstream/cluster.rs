@@ -68,6 +68,22 @@ struct Inner {
     context: Context,
     endpoints: Live<Vec<Arc<Endpoint>>>,
     names: Option<Names>,
+    complaints: Complaints,
+}
+
+/// Says that an endpoint cannot be reached, once a second for a cluster: an operator must see it, and a flood of
+/// requests must not become a flood of lines.
+#[derive(Debug, Default)]
+struct Complaints(Mutex<Option<Instant>>);
+
+impl Complaints {
+    fn unreachable(&self, cluster: &ClusterName, endpoint: SocketAddr, error: &Error) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
+            *last = Some(Instant::now());
+            warn!(%cluster, %endpoint, %error, "upstream cannot be reached");
+        }
+    }
 }
 
 /// Names whose addresses are the endpoints.
@@ -106,6 +122,7 @@ impl Cluster {
             context: context.clone(),
             endpoints: Live::new(fixed.iter().map(endpoint).collect()),
             names,
+            complaints: Complaints::default(),
         }))
     }
 
@@ -146,11 +163,20 @@ impl Cluster {
                 return Err(Error::new(Kind::NoHealthyHost));
             };
             let pool = active.endpoint().pool.clone();
+            let endpoint = active.endpoint().address();
             let answer = match &pool {
                 Connections::Http1(pool) => pool.send(req, active).await,
                 Connections::Http2(pool) => Box::pin(pool.send(req, active)).await,
             };
-            let (response, local) = answer?;
+            let (response, local) = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if matches!(error.kind(), Kind::Connect | Kind::ConnectTimeout) {
+                        self.0.complaints.unreachable(&self.0.name, endpoint, &error);
+                    }
+                    return Err(error);
+                }
+            };
             if let Some(exchange) = exchange {
                 exchange.record().upstream_local = local;
             }
