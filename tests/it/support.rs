@@ -30,7 +30,6 @@ use tokio::{
 pub(crate) struct Running {
     pub(crate) gateway: Gateway,
     pub(crate) drain: Drain,
-    pub(crate) findings: Vec<Diagnostic>,
     pub(crate) serving: JoinHandle<std::io::Result<()>>,
     ports: HashMap<u16, SocketAddr>,
 }
@@ -63,7 +62,7 @@ impl Running {
         let ports = bound.listeners().iter().map(|listener| (listener.port, listener.address)).collect();
         let drain = Drain::new();
         let serving = tokio::spawn(bound.serve(drain.watch()));
-        Self { gateway, drain, findings, serving, ports }
+        Self { gateway, drain, serving, ports }
     }
 
     /// Where a port of the YAML is.
