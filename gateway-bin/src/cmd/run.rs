@@ -20,7 +20,7 @@ use gateway_layers::{
 };
 use http::HeaderValue;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::check::summary;
@@ -89,10 +89,10 @@ fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
     let bound = gateway.bind()?;
     let drain = Drain::new();
     let admin = admin::Admin::open(args.admin.0, gateway.clone(), metrics.clone(), drain.clone(), &bound)?;
+    let control = control(gateway, drain.clone(), args.drain, metrics, admin)?;
     for listener in bound.listeners() {
         info!(port = listener.port, address = %listener.address, "listening");
     }
-    let control = control(gateway, drain.clone(), args.drain, metrics, admin)?;
     work(workers, bound, &drain)?;
     control.join().map_err(|_| anyhow::anyhow!("the control thread panicked"))?
 }
@@ -122,6 +122,11 @@ fn control(
     admin: Option<admin::Admin>,
 ) -> anyhow::Result<thread::JoinHandle<anyhow::Result<ExitCode>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        // Before anything is served: a signal is never met by the system's default, which kills.
+        let _in_runtime = runtime.enter();
+        Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+    };
     let main = async move {
         if let Some(admin) = admin {
             tokio::spawn(admin.serve());
@@ -132,15 +137,25 @@ fn control(
                 metrics.run_upkeep();
             }
         });
-        until_drained(&gateway, &drain, args).await
+        until_drained(&gateway, &drain, args, signals).await
     };
     let thread = thread::Builder::new().name("control".to_owned());
     Ok(thread.spawn(move || runtime.block_on(main))?)
 }
 
-async fn until_drained(gateway: &Gateway, drain: &Drain, args: DrainArgs) -> anyhow::Result<ExitCode> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+async fn until_drained(
+    gateway: &Gateway,
+    drain: &Drain,
+    args: DrainArgs,
+    signals: Signals,
+) -> anyhow::Result<ExitCode> {
+    let Signals { mut terminate, mut interrupt } = signals;
     let least = tokio::select! {
         _ = terminate.recv() => args.min_drain,
         _ = interrupt.recv() => Duration::ZERO,
