@@ -1,6 +1,7 @@
 //! One binary for all end-to-end tests.
 mod cases;
 mod harness;
+mod http2;
 mod mission;
 mod support;
 mod traffic;
