@@ -18,6 +18,7 @@ use super::{Answer, Pool, failure};
 use crate::{
     body::{Body, End, OnEnd, Side},
     error::{Error, Kind},
+    exchange::Exchange,
     upstream::{connect::Connector, endpoint::Active},
     worker::PerWorker,
 };
@@ -118,6 +119,7 @@ impl Pool for H2Pool {
                         Err(error) => return Err(error.with_request(Some(req))),
                     },
                 };
+                let copy = bodiless(&req);
                 match conn.send.try_send_request(req).await {
                     Ok(response) => {
                         let ended = Arc::new(Ended(Mutex::new(Some(active))));
@@ -127,13 +129,32 @@ impl Pool for H2Pool {
                         Some(unsent) if reused => req = unsent,
                         unsent => {
                             let error = failed.into_error();
-                            return Err(Error::new(failure::kind(&error)).with_source(error).with_request(unsent));
+                            let kind = failure::kind(&error);
+                            // hyper does not give back what was refused: a copy is as good, for nothing was done.
+                            let unsent = unsent.or(if kind == Kind::Refused { copy } else { None });
+                            return Err(Error::new(kind).with_source(error).with_request(unsent));
                         }
                     },
                 }
             }
         }
     }
+}
+
+/// A copy of a request without a body, its record included.
+fn bodiless(req: &Request<Body>) -> Option<Request<Body>> {
+    if !req.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(Body::empty().without_length());
+    *copy.method_mut() = req.method().clone();
+    *copy.uri_mut() = req.uri().clone();
+    *copy.version_mut() = req.version();
+    *copy.headers_mut() = req.headers().clone();
+    if let Some(exchange) = Exchange::of(req) {
+        copy.extensions_mut().insert(exchange.clone());
+    }
+    Some(copy)
 }
 
 /// The form that HTTP/2 wants: scheme and authority in the URI, and no `host` beside it.
