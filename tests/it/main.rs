@@ -1,5 +1,6 @@
 //! One binary for all end-to-end tests.
 mod cases;
+mod ending;
 mod harness;
 mod http2;
 mod mission;
