@@ -4,5 +4,6 @@ mod ending;
 mod harness;
 mod http2;
 mod mission;
+mod streaming;
 mod support;
 mod traffic;
