@@ -10,7 +10,7 @@ use std::{
 use gateway_core::model::RetryPolicy;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tower::ServiceExt as _;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,7 +24,7 @@ use crate::{
     body::Body,
     error::{Error, Kind},
     exchange::{Exchange, Flag},
-    http::{local_reply::is_grpc_request, upstream_head::ATTEMPT_COUNT},
+    http::{local_reply::is_grpc_request, timeout::clock, upstream_head::ATTEMPT_COUNT},
     random::Random,
 };
 
@@ -199,15 +199,19 @@ where
                 Ok(response) => retries_answer(policy, response),
                 Err(error) => retries_error(policy.on, error.kind(), error.kind() == Kind::Connect),
             };
-            if !failed || !replay.is_whole() || policy.attempts == 0 {
-                return outcome;
-            }
-            if retry == policy.attempts {
+            if failed && retry == policy.attempts && retry > 0 {
                 self.exhausted();
+            }
+            if !failed || retry == policy.attempts || !replay.is_whole() {
+                replay.settle();
                 return outcome;
             }
-            drop(outcome);
             self.pause(retry + 1).await;
+            // The connection of the failed try may have gone on reading.
+            if !replay.is_whole() {
+                replay.settle();
+                return outcome;
+            }
         }
         Err(Error::new(Kind::Other))
     }
@@ -217,7 +221,11 @@ where
         match self.layer.0.policy.per_try_timeout {
             None => answer.await,
             Some(limit) => {
-                timeout(limit, answer).await.unwrap_or_else(|late| Err(Error::new(Kind::TryTimeout).with_source(late)))
+                let uploading = self.exchange.clone().filter(|exchange| !exchange.request_ended());
+                tokio::select! {
+                    answer = answer => answer,
+                    () = clock(uploading, limit) => Err(Error::new(Kind::TryTimeout)),
+                }
             }
         }
     }
