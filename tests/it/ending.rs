@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    support::{Running, entry, header, named, ok, read, read_until},
+    support::{Running, entry, eventually, header, named, ok, read, read_until},
     traffic::yaml,
 };
 
@@ -75,4 +75,25 @@ async fn a_request_that_outlives_the_deadline_is_told_of() {
     server.write_all(ok("late").as_bytes()).await.expect("open");
     assert!(read_until(&mut busy, "late").await.starts_with("HTTP/1.1 200"), "it is not cut by the library");
     running.drain.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_does_not_begin_does_not_hold_up_a_drain() {
+    let gateway = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [a.com]
+    tls: {mode: SIMPLE, credentialName: a-cert}
+";
+    let running = Running::start(gateway);
+    let mut silent = running.connect(443).await;
+    eventually("it is accepted", || running.drain.connections() == 1).await;
+    // Below the ten seconds that a handshake may take.
+    assert!(running.gateway.drain(&running.drain, Duration::ZERO, Duration::from_secs(5)).await);
+    assert_eq!(silent.read(&mut [0; 8]).await.expect("closed, not reset"), 0);
 }
