@@ -125,7 +125,7 @@ async fn a_stream_that_is_not_read_holds_up_its_upstream_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_pass_unchanged() {
     const SIZE: usize = 8 * 1024 * 1024;
-    let body: Vec<u8> = (0..SIZE).map(|at| (at * 7919 >> 3) as u8 & 0x7f).collect();
+    let body: Vec<u8> = (0..SIZE).map(|at| ((at * 7919) >> 3) as u8 & 0x7f).collect();
     let answer = String::from_utf8(body.clone()).expect("ASCII");
     let answered = answer.clone();
     let (up, seen) = service(move |_| ok(&answered), false).await;
@@ -162,7 +162,9 @@ async fn an_upstream_that_breaks_off_does_not_look_complete() {
     for version in ["--http1.1", "--http2-prior-knowledge"] {
         for _ in answers {
             let (shown, code) = crate::support::curl(&[version, "--connect-to", &to, "http://a.com/x"]).await;
-            assert_eq!(shown, "half", "{version}: what came is passed on");
+            // Over HTTP/2 the reset may overtake it.
+            let passed_on = shown == "half" || (version != "--http1.1" && shown.is_empty());
+            assert!(passed_on, "{version}: what came is passed on, not {shown}");
             assert_ne!(code, 0, "{version}: and the client learns that more is missing");
         }
     }
