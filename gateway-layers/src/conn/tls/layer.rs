@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     BoxError, BoxFuture,
-    conn::{Conn, ServerId, TlsInfo},
+    conn::{Conn, Phase, ServerId, TlsInfo, Watch},
     error::{Error, Kind},
     live::Live,
 };
@@ -57,12 +57,24 @@ impl TlsLayer {
     {
         let Conn { io, mut info, drain } = conn;
         let fail = |error: BoxError| Error::new(Kind::Handshake).with_source(error);
-        let handshake = tokio::time::timeout(self.deadline, handshake(&self.table, io));
-        let (server_name, server, io) = handshake.await.map_err(|late| fail(late.into()))?.map_err(fail)?;
+        let accepted = tokio::select! {
+            biased;
+            accepted = tokio::time::timeout(self.deadline, handshake(&self.table, io)) => accepted,
+            () = last_chance(&drain) => return Err(fail("the gateway ends".into())),
+        };
+        let (server_name, server, io) = accepted.map_err(|late| fail(late.into()))?.map_err(fail)?;
         info.server = server;
         info.tls = Some(tls_info(server_name, &io));
         Ok(Conn { io, info, drain })
     }
+}
+
+/// How long a handshake is waited for when the gateway ends: a client that says nothing does not hold it up.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
+async fn last_chance(drain: &Watch) {
+    drain.reached(Phase::Closing).await;
+    tokio::time::sleep(LAST_CHANCE).await;
 }
 
 type Accepted<I> = (Option<Arc<str>>, Option<ServerId>, TlsStream<I>);
