@@ -30,8 +30,10 @@ struct Inner {
     kind: Kind,
     /// Data bytes that went through.
     bytes: u64,
-    /// Trailers are swallowed.
-    without_trailers: bool,
+    /// What becomes of trailers.
+    trailers: Trailers,
+    /// What the observers were told last.
+    waits: bool,
     /// The length is not told.
     without_length: bool,
     first: Option<(Arc<dyn OnEnd>, Side)>,
@@ -48,6 +50,16 @@ enum Kind {
     Boxed(SyncWrapper<UnsyncBoxBody<Bytes, BoxError>>, Option<u64>),
     /// A failure that is told at the next poll, so that what came before it is sent first.
     Failed(Option<BoxError>),
+}
+
+/// What becomes of trailers.
+#[derive(Clone, Copy, Default)]
+enum Trailers {
+    #[default]
+    Pass,
+    Swallow,
+    /// Changed by this; swallowed if nothing is left.
+    Filter(fn(&mut HeaderMap)),
 }
 
 /// How a body ended.
@@ -76,6 +88,9 @@ pub enum Side {
 pub trait OnEnd: Send + Sync {
     /// Called exactly once for each body that is observed; `bytes` are data bytes, without framing.
     fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>);
+
+    /// Somebody has asked for more of the body than has come (`true`), or more has come (`false`).
+    fn waits(&self, _side: Side, _waits: bool) {}
 }
 
 impl Body {
@@ -89,7 +104,8 @@ impl Body {
         Self(Some(Box::new(Inner {
             kind,
             bytes: 0,
-            without_trailers: false,
+            trailers: Trailers::Pass,
+            waits: false,
             without_length: false,
             first: None,
             second: None,
@@ -141,9 +157,27 @@ impl Body {
     #[must_use]
     pub fn without_trailers(mut self) -> Self {
         if let Some(inner) = &mut self.0 {
-            inner.without_trailers = true;
+            inner.trailers = Trailers::Swallow;
         }
         self
+    }
+
+    /// Trailers pass through `filter`; without any left there are none.
+    #[must_use]
+    pub fn filter_trailers(mut self, filter: fn(&mut HeaderMap)) -> Self {
+        if let Some(inner) = &mut self.0 {
+            inner.trailers = Trailers::Filter(filter);
+        }
+        self
+    }
+
+    /// As `is_end_stream`, but a boxed body is asked too: that takes the only reference.
+    pub(crate) fn is_over(&mut self) -> bool {
+        match self.0.as_deref_mut() {
+            None => true,
+            Some(Inner { kind: Kind::Boxed(body, _), .. }) => body.get_mut().is_end_stream(),
+            Some(inner) => inner.is_end_stream(),
+        }
     }
 
     /// The length is not told: a `content-length` is not made of it.
@@ -198,27 +232,54 @@ impl Inner {
             Kind::Boxed(body, _) => Pin::new(body.get_mut()).poll_frame(cx),
             Kind::Failed(failure) => return Poll::Ready(failure.take().map(Err)),
         };
+        self.tell(frame.is_pending());
         match frame {
-            Poll::Ready(None) => self.ended(End::Complete, None),
+            Poll::Ready(None) => {
+                self.ended(End::Complete, None);
+                Poll::Ready(None)
+            }
             Poll::Ready(Some(Err(error))) => {
                 self.ended(End::Failed, None);
                 self.kind = Kind::Failed(Some(error));
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
+                Poll::Pending
             }
-            Poll::Ready(Some(Ok(ref frame))) => match (frame.data_ref(), frame.trailers_ref()) {
-                (Some(data), _) => self.bytes += data.len() as u64,
-                (None, trailers) => {
-                    self.ended(End::Complete, trailers);
-                    if self.without_trailers {
-                        self.kind = Kind::Empty;
-                        return Poll::Ready(None);
-                    }
-                }
-            },
-            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(self.pass(frame).map(Ok)),
+            Poll::Pending => Poll::Pending,
         }
-        frame
+    }
+
+    fn tell(&mut self, waits: bool) {
+        if self.waits != waits {
+            self.waits = waits;
+            for (observer, side) in self.first.iter().chain(&self.second) {
+                observer.waits(*side, waits);
+            }
+        }
+    }
+
+    fn pass(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        if let Some(data) = frame.data_ref() {
+            self.bytes += data.len() as u64;
+            return Some(frame);
+        }
+        self.ended(End::Complete, frame.trailers_ref());
+        let mut trailers = frame.into_trailers().ok()?;
+        match self.trailers {
+            Trailers::Pass => {}
+            Trailers::Swallow => trailers.clear(),
+            Trailers::Filter(filter) => filter(&mut trailers),
+        }
+        if trailers.is_empty() {
+            self.kind = Kind::Empty;
+            return None;
+        }
+        Some(Frame::trailers(trailers))
+    }
+
+    /// Dropped with everything read? HTTP/1 drops a body as soon as it has the bytes of its content-length.
+    fn was_read(&self) -> bool {
+        matches!(self.kind, Kind::Boxed(_, Some(length)) if self.bytes >= length) || self.is_end_stream()
     }
 }
 
@@ -228,6 +289,11 @@ impl OnEnd for Both {
     fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>) {
         self.0.clone().end(side, end, bytes, trailers);
         self.1.clone().end(side, end, bytes, trailers);
+    }
+
+    fn waits(&self, side: Side, waits: bool) {
+        self.0.waits(side, waits);
+        self.1.waits(side, waits);
     }
 }
 
@@ -254,7 +320,7 @@ impl http_body::Body for Body {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.first.is_some() || self.second.is_some() {
-            let end = if self.is_end_stream() { End::Complete } else { End::Dropped };
+            let end = if self.was_read() { End::Complete } else { End::Dropped };
             self.ended(end, None);
         }
     }
@@ -342,6 +408,14 @@ mod tests {
         let (seen, body) = observed(Body::empty());
         drop(body);
         assert_eq!(*seen.0.lock().expect("not poisoned"), [(End::Complete, 0, false)]);
+    }
+
+    #[tokio::test]
+    async fn a_boxed_body_whose_bytes_were_all_read_is_complete() {
+        let (seen, mut body) = observed(Body::new(Full::new(Bytes::from_static(b"abc"))));
+        let _ = body.frame().await.expect("data").expect("no error");
+        drop(body);
+        assert_eq!(*seen.0.lock().expect("not poisoned"), [(End::Complete, 3, false)]);
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::{
 
 use gateway_core::model::{ClusterName, Origin};
 use http::{HeaderMap, Request};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant, sleep},
+};
 
 use crate::{
     body::{End, OnEnd, Side},
@@ -25,8 +28,10 @@ pub struct Exchange {
     started: Instant,
     record: Mutex<Record>,
     request_ended: AtomicBool,
+    /// The upstream, or who else reads the request's body, waits for the client.
+    awaits_client: AtomicBool,
     grpc: AtomicBool,
-    request_end: Notify,
+    request_moves: Notify,
     finish: OnceLock<Arc<dyn OnFinish>>,
     guard: OnceLock<Guard>,
 }
@@ -114,8 +119,9 @@ impl Exchange {
             started: Instant::now(),
             record: Mutex::default(),
             request_ended: AtomicBool::new(false),
+            awaits_client: AtomicBool::new(false),
             grpc: AtomicBool::new(false),
-            request_end: Notify::new(),
+            request_moves: Notify::new(),
             finish: OnceLock::new(),
             guard: OnceLock::new(),
         }
@@ -124,7 +130,8 @@ impl Exchange {
     /// The record of a request that is made beside this one (a mirror's): on the same connection, counted too.
     #[must_use]
     pub fn beside(&self) -> Self {
-        let new = Self::new(self.conn.clone());
+        // A drain waits for clients, not for what is made beside them.
+        let new = Self::new(Arc::new(ConnInfo { drain: None, ..(*self.conn).clone() }));
         if let Some(guard) = self.guard.get() {
             new.hold(guard.0.enter());
         }
@@ -187,7 +194,12 @@ impl Exchange {
     /// The request has no more bytes to come.
     pub fn end_request(&self) {
         self.request_ended.store(true, Ordering::Release);
-        self.request_end.notify_waiters();
+        self.set_awaits_client(false);
+    }
+
+    fn set_awaits_client(&self, waits: bool) {
+        self.awaits_client.store(waits, Ordering::Release);
+        self.request_moves.notify_waiters();
     }
 
     /// Have all bytes of the request been read?
@@ -196,11 +208,26 @@ impl Exchange {
         self.request_ended.load(Ordering::Acquire)
     }
 
-    /// Waits until all bytes of the request have been read.
-    pub async fn request_end(&self) {
-        let end = self.request_end.notified();
-        if !self.request_ended() {
-            end.await;
+    /// Waits until the client is being waited for (`true`), or is not any more (`false`).
+    async fn client_awaited(&self, waits: bool) {
+        loop {
+            let moves = self.request_moves.notified();
+            if self.awaits_client.load(Ordering::Acquire) == waits {
+                return;
+            }
+            moves.await;
+        }
+    }
+
+    /// Sleeps, but not while the client's body is waited for: then the time begins anew. An upload does not count
+    /// against the time that an answer may take; a body that nobody asks for does not stop the clock.
+    pub async fn sleep_but_for_client(&self, time: Duration) {
+        loop {
+            self.client_awaited(false).await;
+            tokio::select! {
+                () = sleep(time) => return,
+                () = self.client_awaited(true) => {}
+            }
         }
     }
 }
@@ -212,6 +239,8 @@ impl OnEnd for Exchange {
                 self.record().bytes_received = bytes;
                 if end == End::Complete {
                     self.end_request();
+                } else {
+                    self.set_awaits_client(false);
                 }
             }
             Side::Response => {
@@ -219,7 +248,9 @@ impl OnEnd for Exchange {
                     let mut record = self.record();
                     record.bytes_sent = bytes;
                     record.end = Some(end);
-                    if let Some(status) = trailers.and_then(grpc_status) {
+                    if self.is_grpc()
+                        && let Some(status) = trailers.and_then(grpc_status)
+                    {
                         record.grpc_status = Some(status);
                     }
                     if end == End::Dropped && record.flags == Flags::NONE {
@@ -230,12 +261,19 @@ impl OnEnd for Exchange {
             }
         }
     }
+
+    fn waits(&self, side: Side, waits: bool) {
+        if side == Side::Request {
+            self.set_awaits_client(waits);
+        }
+    }
 }
 
-/// The `grpc-status` among headers or trailers.
+/// The `grpc-status` among headers or trailers; what is no code of gRPC is UNKNOWN (2), as in its clients.
 #[must_use]
 pub fn grpc_status(headers: &HeaderMap) -> Option<u16> {
-    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+    let code = headers.get("grpc-status")?.to_str().ok()?.parse().unwrap_or(2);
+    Some(if code <= 16 { code } else { 2 })
 }
 
 impl fmt::Debug for Exchange {
@@ -380,12 +418,13 @@ mod tests {
         let exchange = Arc::new(Exchange::new(Arc::new(ConnInfo::new(([127, 0, 0, 1], 1).into()))));
         let waiting = tokio::spawn({
             let exchange = exchange.clone();
-            async move { exchange.request_end().await }
+            async move { exchange.client_awaited(false).await }
         });
+        exchange.waits(Side::Request, true);
         tokio::task::yield_now().await;
         exchange.clone().end(Side::Request, End::Complete, 5, None);
         waiting.await.expect("no panic");
-        exchange.request_end().await;
+        assert!(exchange.request_ended());
         assert_eq!(exchange.record().bytes_received, 5);
     }
 }

@@ -1,4 +1,9 @@
 //! One binary for all end-to-end tests.
-
 mod cases;
+mod ending;
 mod harness;
+mod http2;
+mod mission;
+mod streaming;
+mod support;
+mod traffic;

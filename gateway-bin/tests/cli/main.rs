@@ -5,6 +5,7 @@ mod demo;
 mod drain;
 mod logs;
 mod proxy_config;
+mod readme;
 mod run;
 mod support;
 mod upstream;

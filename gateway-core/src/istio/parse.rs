@@ -169,7 +169,7 @@ impl Parser<'_> {
             let finding = self.error(head, root, &path, format!("{kind} is not supported, and must not be ignored"));
             finding.code = UNSUPPORTED_KIND;
             finding.note("without it the gateway would do what this object forbids or changes");
-            finding.help(format!("remove the object, or say that {kind} may be ignored"));
+            finding.help(format!("remove the object, or accept what is lost: --ignore-kind {kind}"));
             return;
         }
         let finding = self.error(head, root, &path, format!("{kind} ({}) is not read", head.api_version));

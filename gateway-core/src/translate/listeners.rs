@@ -1,12 +1,13 @@
 //! Gateways to listeners: selection, merging, conflicts.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::protocol::Protocol;
 use super::tls::server_tls;
 use super::virtual_hosts::{Tables, Wanted};
 use super::{Report, Settings, hosts, protocol_of, services};
-use crate::diagnostic::{CONFLICT, Diagnostic};
+use crate::diagnostic::{CONFLICT, Diagnostic, SKIPPED};
 use crate::istio::{Gateway, Object};
 use crate::model::{Chain, Listener, Transport};
 use crate::yaml::Path;
@@ -19,10 +20,31 @@ pub(super) struct Merged<'a> {
     servers: Vec<Wanted<'a>>,
 }
 
-/// The Gateways that select this gateway.
-pub(super) fn selected<'a>(gateways: &[&'a Object<Gateway>], settings: &Settings) -> Vec<&'a Object<Gateway>> {
-    let mine = gateways.iter().filter(|gateway| services::has(&settings.labels, &gateway.spec.selector));
-    mine.copied().collect()
+/// The Gateways that select this gateway; the others are told.
+pub(super) fn selected<'a>(
+    gateways: &[&'a Object<Gateway>],
+    settings: &Settings,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<&'a Object<Gateway>> {
+    let (mine, others): (Vec<_>, Vec<_>) =
+        gateways.iter().copied().partition(|gateway| services::has(&settings.labels, &gateway.spec.selector));
+    for gateway in others {
+        let message = format!(
+            "this Gateway selects {}, and the labels of this gateway are {}: left out",
+            listed(&gateway.spec.selector),
+            listed(&settings.labels)
+        );
+        let spec = Path::ROOT.key("spec");
+        Report::new(gateway, findings)
+            .note(SKIPPED, &spec.key("selector"), message)
+            .help("it is for another gateway; if it is for this one, give its labels: --labels KEY=VALUE,..");
+    }
+    mine
+}
+
+fn listed(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if pairs.is_empty() { "none".to_owned() } else { pairs.join(",") }
 }
 
 /// Brings all servers together by address and port. The first wins.

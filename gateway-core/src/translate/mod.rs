@@ -90,7 +90,7 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
     references::virtual_services(&services, resources, settings, &mut findings);
     references::service_entries(&entries, &mut findings);
 
-    let selected = listeners::selected(&gateways, settings);
+    let selected = listeners::selected(&gateways, settings, &mut findings);
     let merged = listeners::merge(&selected, &mut findings);
     let bound = virtual_hosts::in_order(&services, settings);
     let mut tables =

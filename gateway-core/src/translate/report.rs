@@ -44,6 +44,10 @@ impl<'a> Report<'a> {
         self.add(code, Severity::Warning, path, message)
     }
 
+    pub(super) fn note(&mut self, code: &'static str, path: &Path<'_>, message: impl Display) -> &mut Diagnostic {
+        self.add(code, Severity::Note, path, message)
+    }
+
     fn add(
         &mut self,
         code: &'static str,

@@ -22,8 +22,8 @@ pub struct Drain(Arc<Shared>);
 #[derive(Clone, Debug)]
 pub struct Watch {
     shared: Arc<Shared>,
-    /// Counted while it lives.
-    _alive: Option<watch::Receiver<()>>,
+    /// Counted while it, or a clone, lives.
+    _alive: Option<Arc<watch::Receiver<()>>>,
 }
 
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Watch {
     /// For a connection: counted until it, and each of its clones, is dropped.
     #[must_use]
     pub fn connection(&self) -> Self {
-        Self { shared: self.shared.clone(), _alive: Some(self.shared.alive.subscribe()) }
+        Self { shared: self.shared.clone(), _alive: Some(Arc::new(self.shared.alive.subscribe())) }
     }
 
     /// How far the end has come.
@@ -111,8 +111,11 @@ mod tests {
         drain.order(Phase::Draining);
         assert!(connection.is_draining());
         listener.reached(Phase::Draining).await;
-        assert_eq!(drain.connections(), 1);
+        let tunnel = connection.clone();
+        assert_eq!(drain.connections(), 1, "a clone is the same connection");
         drop(connection);
+        assert_eq!(drain.connections(), 1, "which lives on in it");
+        drop(tunnel);
         drain.ended().await;
         drain.order(Phase::Running);
         assert_eq!(listener.phase(), Phase::Draining, "never back");

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tower::util::Oneshot;
 use tower_service::Service;
@@ -169,6 +169,10 @@ where
     }
 }
 
+/// How long a connection without a byte is waited for when the gateway ends: what a client sent before it could know
+/// of the end may not have been read yet.
+const LAST_CHANCE: Duration = Duration::from_millis(50);
+
 /// Waits for the first bytes. A connection that says nothing in time, or during the end of a drain, is closed.
 async fn sniffed<I: AsyncRead + Unpin>(io: I, drain: &Watch, limit: Duration) -> Result<(bool, Rewind<I>), Error> {
     let closed = |reason: BoxError| Error::new(Kind::Client).with_source(reason);
@@ -177,7 +181,10 @@ async fn sniffed<I: AsyncRead + Unpin>(io: I, drain: &Watch, limit: Duration) ->
         sniffed = timeout(limit, sniff_http2(io)) => {
             sniffed.map_err(|late| closed(late.into()))?.map_err(|error| closed(error.into()))
         }
-        () = drain.reached(Phase::Closing) => Err(closed("the gateway ends".into())),
+        () = async {
+            drain.reached(Phase::Closing).await;
+            sleep(LAST_CHANCE).await;
+        } => Err(closed("the gateway ends".into())),
     }
 }
 

@@ -1,12 +1,7 @@
 //! [`Listener`]: where connections come from.
-use std::{
-    io,
-    net::SocketAddr,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     time,
@@ -100,14 +95,24 @@ impl Listener for TcpAcceptor {
     }
 
     fn waiting(&mut self) -> Option<(TcpStream, ConnInfo)> {
+        // The socket itself is asked: the runtime knows only of what came before it last looked.
+        let socket = SockRef::from(&self.0);
         loop {
-            match self.0.poll_accept(&mut Context::from_waker(std::task::Waker::noop())) {
-                Poll::Ready(Ok((io, peer))) => return Some(ready(io, peer)),
-                Poll::Ready(Err(error)) if is_of_the_connection(&error) => {}
-                Poll::Ready(Err(_)) | Poll::Pending => return None,
+            match socket.accept() {
+                Ok((io, peer)) => match (adopted(io), peer.as_socket()) {
+                    (Ok(io), Some(peer)) => return Some(ready(io, peer)),
+                    _ => continue,
+                },
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(_) => return None,
             }
         }
     }
+}
+
+fn adopted(socket: Socket) -> io::Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    TcpStream::from_std(socket.into())
 }
 
 fn ready(io: TcpStream, peer: SocketAddr) -> (TcpStream, ConnInfo) {
@@ -142,8 +147,13 @@ mod tests {
     async fn tells_what_waits_in_the_queue() {
         let mut acceptor = TcpAcceptor::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         assert!(acceptor.waiting().is_none());
-        let client = TcpStream::connect(acceptor.local_addr().expect("bound")).await.expect("listening");
+        let address = acceptor.local_addr().expect("bound");
+        let client = TcpStream::connect(address).await.expect("listening");
         let (_, info) = acceptor.accept().await;
         assert_eq!(info.peer, client.local_addr().expect("connected"));
+        // Not through the runtime, which does not look before it has nothing else to do.
+        let unseen = std::net::TcpStream::connect(address).expect("listening");
+        let (_, info) = acceptor.waiting().expect("it waits");
+        assert_eq!(info.peer, unseen.local_addr().expect("connected"));
     }
 }

@@ -29,6 +29,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -36,7 +37,7 @@ use gateway_core::model::Fraction;
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tower::ServiceExt as _;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -46,6 +47,8 @@ use crate::{BoxError, HttpService, body::Body, exchange::Exchange, random::Rando
 
 /// Bytes that a mirror may be behind.
 const LAG: usize = 1024 * 1024;
+/// What a piece costs beside its bytes.
+const PIECE: usize = 128;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
 
@@ -57,7 +60,11 @@ pub struct MirrorLayer(Arc<Targets>);
 struct Targets {
     services: Vec<(HttpService, Fraction)>,
     random: Random,
+    limit: Duration,
 }
+
+/// How long a copy may take: a mirror that never answers must not gather requests for ever.
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// Sends copies of requests elsewhere.
 #[derive(Clone, Debug)]
@@ -70,7 +77,16 @@ impl MirrorLayer {
     /// Services and the share of requests that each gets; all share one draw for a request.
     #[must_use]
     pub fn new(services: impl IntoIterator<Item = (HttpService, Fraction)>, random: Random) -> Self {
-        Self(Arc::new(Targets { services: services.into_iter().collect(), random }))
+        Self(Arc::new(Targets { services: services.into_iter().collect(), random, limit: LIMIT }))
+    }
+
+    /// How long a copy and its answer may take \[15 s\].
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        if let Some(targets) = Arc::get_mut(&mut self.0) {
+            targets.limit = limit;
+        }
+        self
     }
 }
 
@@ -101,13 +117,13 @@ where
                 if share.holds(draw) {
                     let copy = copy(&mut req);
                     let answer = service.clone().oneshot(copy);
-                    tokio::spawn(async move {
+                    tokio::spawn(timeout(self.targets.limit, async move {
                         if let Ok(response) = answer.await {
                             // Read to its end, so that the connection can be used again.
                             let mut body = response.into_body();
                             while let Some(Ok(_)) = body.frame().await {}
                         }
-                    });
+                    }));
                 }
             }
         }
@@ -164,7 +180,7 @@ impl Main {
             None => None,
             Some(frame) => {
                 let data = frame.data_ref().cloned();
-                let length = data.as_ref().map_or(0, Bytes::len);
+                let length = data.as_ref().map_or(0, |data| data.len() + PIECE);
                 if self.behind.fetch_add(length, Ordering::Relaxed) + length > LAG {
                     // The copy ends broken, not short: its receiver sees no end.
                     self.copy = None;
@@ -222,7 +238,7 @@ impl http_body::Body for Copied {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         Poll::Ready(match ready!(self.receive.poll_recv(cx)) {
             Some(Some(Ok(frame))) => {
-                self.behind.fetch_sub(frame.data_ref().map_or(0, Bytes::len), Ordering::Relaxed);
+                self.behind.fetch_sub(frame.data_ref().map_or(0, |data| data.len() + PIECE), Ordering::Relaxed);
                 Some(Ok(frame))
             }
             Some(Some(Err(error))) => Some(Err(error)),

@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::request_head::clean_trailers;
 use crate::{
     BoxError,
     body::{Body, Side},
@@ -82,7 +83,7 @@ impl ObserveLayer {
         } else {
             let watched = std::mem::take(req.body_mut()).observe(exchange.clone(), Side::Request);
             // HTTP/1 trailers are not passed on, as in Envoy.
-            *req.body_mut() = if http1 { watched.without_trailers() } else { watched };
+            *req.body_mut() = if http1 { watched.without_trailers() } else { watched.filter_trailers(clean_trailers) };
         }
         (req, exchange)
     }

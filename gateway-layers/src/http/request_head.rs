@@ -38,7 +38,6 @@ const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-a
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -101,10 +100,6 @@ fn clean<B>(req: &mut Request<B>) {
             headers.remove(CONNECTION);
         }
     }
-    if !upgrade && !found.remove.is_empty() {
-        headers.remove(UPGRADE);
-        headers.remove(HTTP2_SETTINGS);
-    }
     for name in &found.remove {
         if !(upgrade && *name == UPGRADE) {
             headers.remove(name);
@@ -130,6 +125,7 @@ fn look(headers: &HeaderMap) -> Found {
             | "keep-alive"
             | "proxy-connection"
             | "upgrade"
+            | "http2-settings"
             | "forwarded"
             | "x-forwarded-prefix"
             | "x-real-ip"
@@ -139,6 +135,26 @@ fn look(headers: &HeaderMap) -> Found {
         }
     }
     found
+}
+
+/// Trailers of a request that may go on: none that a head may not have from this peer, and none that says who is
+/// asked, by whom, or how the body is framed (RFC 9110 6.5.1).
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+    let found = look(trailers);
+    let mut remove = found.remove;
+    let more = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.starts_with("content-")
+            || name.starts_with("x-forwarded-")
+            || matches!(
+                name,
+                "host" | "authorization" | "cookie" | "te" | "connection" | "trailer" | "proxy-authorization"
+            )
+    };
+    remove.extend(trailers.keys().filter(more).cloned());
+    for name in &remove {
+        trailers.remove(name);
+    }
 }
 
 /// `transfer_encoding`, `x_forwarded_for`: some servers read these as the names with `-`.
@@ -163,7 +179,10 @@ fn is_twin(name: &str) -> bool {
 /// An upgrade that may be passed on: asked for in both headers, and not to `h2c`.
 fn is_upgrade(headers: &HeaderMap) -> bool {
     let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
-    asked && headers.get(UPGRADE).is_some_and(|to| !to.is_empty() && !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
+    let mut lines = headers.get_all(UPGRADE).iter();
+    let h2c = |to: &HeaderValue| to.is_empty() || to.as_bytes().eq_ignore_ascii_case(b"h2c");
+    // In one line: a second one would be seen by the upstream alone.
+    asked && lines.next().is_some_and(|to| !h2c(to)) && lines.next().is_none()
 }
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -311,6 +330,8 @@ mod tests {
     fn upgrades_pass_but_not_to_h2c() {
         let websocket = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
         assert_eq!(cleaned(&websocket), ["connection: keep-alive, Upgrade", "upgrade: websocket"]);
+        let twice = [("connection", "Upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c"), ("http2-settings", "x")];
+        assert_eq!(cleaned(&twice), [""; 0]);
         assert_eq!(
             cleaned(&[("connection", "upgrade, http2-settings"), ("upgrade", "h2c"), ("http2-settings", "x")]),
             [""; 0]
@@ -321,6 +342,15 @@ mod tests {
     fn te_keeps_trailers_alone() {
         assert_eq!(cleaned(&[("te", "gzip, trailers")]), ["te: trailers"]);
         assert_eq!(cleaned(&[("te", "gzip")]), [""; 0]);
+    }
+
+    #[test]
+    fn trailers_do_not_say_what_heads_may_not() {
+        let names = ["authorization", "content-length", "host", "x-envoy-internal", "x-forwarded-for", "grpc-status"];
+        let mut trailers: HeaderMap =
+            names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1"))).into_iter().collect();
+        clean_trailers(&mut trailers);
+        assert_eq!(trailers.keys().collect::<Vec<_>>(), ["grpc-status"]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::{
 };
 
 use http::{
-    HeaderValue, Request, Response, StatusCode, Version,
-    header::{CONNECTION, SERVER, UPGRADE},
+    HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, SERVER, UPGRADE},
 };
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -75,8 +75,9 @@ where
         }
         let http1 = req.version() == Version::HTTP_11 || req.version() == Version::HTTP_10;
         let upgrade = http1 && req.headers().contains_key(UPGRADE);
+        let head = *req.method() == Method::HEAD;
         let server = self.server.clone();
-        ResponseFuture { future: self.inner.call(req), server, exchange, grpc, http1, upgrade }
+        ResponseFuture { future: self.inner.call(req), server, exchange, grpc, http1, upgrade, head }
     }
 }
 
@@ -91,6 +92,7 @@ pin_project! {
         grpc: bool,
         http1: bool,
         upgrade: bool,
+        head: bool,
     }
 }
 
@@ -111,6 +113,9 @@ where
             // An answer before the request was complete, or to an upgrade: nobody knows what comes next.
             close |= reply.close || unread || *this.upgrade || response.status() == StatusCode::BAD_REQUEST;
             finish(&reply, &mut response, *this.grpc);
+            if *this.head {
+                without_body(&reply, &mut response);
+            }
         }
         response.headers_mut().insert(SERVER, this.server.clone());
         if close && *this.http1 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -131,6 +136,14 @@ fn finish<R: Default>(reply: &LocalReply, response: &mut Response<R>, grpc: bool
     *response.body_mut() = R::default();
 }
 
+/// The answer to HEAD tells the length of the text, and has none of it: over HTTP/2 hyper sends what it is given.
+fn without_body<R: Default>(reply: &LocalReply, response: &mut Response<R>) {
+    *response.body_mut() = R::default();
+    if !reply.text.is_empty() && !response.headers().contains_key("grpc-status") {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(reply.text.len()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -145,6 +158,16 @@ mod tests {
         });
         let req = Request::builder().header("content-type", content_type).body(()).expect("valid");
         ResponseHeadLayer::default().layer(replying).oneshot(req).await.expect("infallible")
+    }
+
+    #[tokio::test]
+    async fn head_gets_the_length_without_the_text() {
+        let replying = service_fn(async |_: Request<()>| {
+            Ok::<_, std::convert::Infallible>(LocalReply::text::<Bytes>(StatusCode::OK, Bytes::from_static(b"later")))
+        });
+        let req = Request::head("/").body(()).expect("valid");
+        let answer = ResponseHeadLayer::default().layer(replying).oneshot(req).await.expect("infallible");
+        assert_eq!((answer.body().len(), &answer.headers()[CONTENT_LENGTH]), (0, &HeaderValue::from_static("5")));
     }
 
     #[tokio::test]

@@ -106,14 +106,20 @@ impl TimeoutLayer {
             (all, one) => all.or(one),
         };
         if let Some(told) = told {
-            let millis = u64::try_from(told.as_millis()).unwrap_or(u64::MAX);
+            // Rounded up: 0 would mean no time at all.
+            let millis = u64::try_from(told.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
             req.headers_mut().insert(EXPECTED, HeaderValue::from(millis));
-            if grpc && let Ok(value) = HeaderValue::try_from(format!("{millis}m")) {
+            if grpc && let Ok(value) = HeaderValue::try_from(written(millis)) {
                 req.headers_mut().insert(GRPC_TIMEOUT, value);
             }
         }
         limit
     }
+}
+
+/// gRPC allows 8 digits: what is longer in milliseconds is told in seconds, rounded up.
+fn written(millis: u64) -> String {
+    if millis <= 99_999_999 { format!("{millis}m") } else { format!("{}S", millis.div_ceil(1000).min(99_999_999)) }
 }
 
 /// At most 8 digits and a unit.
@@ -168,11 +174,12 @@ where
 
 type Clock = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
-async fn clock(uploading: Option<Arc<Exchange>>, limit: Duration) {
-    if let Some(exchange) = uploading {
-        exchange.request_end().await;
+/// Ends after `limit`; the time of an upload does not count.
+pub(crate) async fn clock(uploading: Option<Arc<Exchange>>, limit: Duration) {
+    match uploading {
+        Some(exchange) => exchange.sleep_but_for_client(limit).await,
+        None => sleep(limit).await,
     }
-    sleep(limit).await;
 }
 
 pin_project! {
@@ -307,12 +314,32 @@ mod tests {
         let mut req = Request::new(AnyBody::empty());
         req.extensions_mut().insert(exchange.clone());
         let start = tokio::time::Instant::now();
+        exchange.waits(Side::Request, true);
         tokio::spawn(async move {
             sleep(Duration::from_secs(3)).await;
             exchange.end(Side::Request, End::Complete, 0, None);
         });
         let error = TimeoutLayer::new(Some(Duration::from_secs(1))).layer(never).oneshot(req).await.expect_err("late");
         assert_eq!((error.kind(), start.elapsed()), (Kind::Timeout, Duration::from_secs(4)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_nobody_asks_for_does_not_stop_the_clock() {
+        let never =
+            service_fn(async |_: Request<AnyBody>| std::future::pending::<Result<Response<Endless>, Error>>().await);
+        let mut req = Request::new(AnyBody::empty());
+        req.extensions_mut().insert(Arc::new(Exchange::new(Arc::new(ConnInfo::new(([127, 0, 0, 1], 1).into())))));
+        let start = tokio::time::Instant::now();
+        let limited = TimeoutLayer::new(Some(Duration::from_secs(1))).layer(never);
+        assert_eq!(limited.oneshot(req).await.expect_err("late").kind(), Kind::Timeout);
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn grpc_timeouts_are_written_with_eight_digits() {
+        assert_eq!(written(900), "900m");
+        assert_eq!(written(9_223_369_200_000), "99999999S");
+        assert_eq!(written(100_000_001), "100001S");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode, Version, header::UPGRADE};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header::UPGRADE};
 use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
@@ -61,8 +61,8 @@ where
     }
 
     fn call(&mut self, mut req: Request<Body>) -> Self::Future {
-        let token = req.headers().get(UPGRADE).filter(|_| req.version() == Version::HTTP_11);
-        let allowed = token.map(|token| token.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let asks = req.version() == Version::HTTP_11 && req.headers().contains_key(UPGRADE);
+        let allowed = asks.then(|| is_websocket(req.headers()));
         match allowed {
             None => ResponseFuture { future: Some(self.inner.call(req)), client: None },
             Some(false) => ResponseFuture { future: None, client: None },
@@ -73,6 +73,12 @@ where
             }
         }
     }
+}
+
+/// In one line, and nothing else.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(UPGRADE).iter();
+    lines.next().is_some_and(|token| token.as_bytes().eq_ignore_ascii_case(b"websocket")) && lines.next().is_none()
 }
 
 #[derive(Debug)]
@@ -104,7 +110,8 @@ where
         };
         let mut response = ready!(future.poll(cx))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(client) = this.client.take() else {
+            let asked = this.client.take().filter(|_| is_websocket(response.headers()));
+            let Some(client) = asked else {
                 // Nobody asked for it: the upstream broke the protocol.
                 return Poll::Ready(Err(Error::new(Kind::Protocol)));
             };

@@ -91,7 +91,11 @@ impl Parts<'_> {
         }
         if extras.mirror {
             // Once per request, not per try, and of the request as it goes upstream.
-            chain = SharedService::new(MirrorLayer::new(self.mirrors(forward), self.random.clone()).layer(chain));
+            let mut mirror = MirrorLayer::new(self.mirrors(forward), self.random.clone());
+            if let Some(limit) = forward.timeout {
+                mirror = mirror.limit(limit);
+            }
+            chain = SharedService::new(mirror.layer(chain));
         }
         if extras.rewrite {
             // Below the operations, which see the old path.

@@ -29,6 +29,8 @@ use crate::{
 
 /// How long an answer of the resolver is used before it is asked again, beside the traffic.
 const REFRESH: Duration = Duration::from_secs(30);
+/// How long it is believed that there is none.
+const NO_ANSWER: Duration = Duration::from_secs(1);
 
 /// What clusters are given by whoever makes them.
 #[derive(Clone)]
@@ -68,6 +70,22 @@ struct Inner {
     context: Context,
     endpoints: Live<Vec<Arc<Endpoint>>>,
     names: Option<Names>,
+    complaints: Complaints,
+}
+
+/// Says that an endpoint cannot be reached, once a second for a cluster: an operator must see it, and a flood of
+/// requests must not become a flood of lines.
+#[derive(Debug, Default)]
+struct Complaints(Mutex<Option<Instant>>);
+
+impl Complaints {
+    fn unreachable(&self, cluster: &ClusterName, endpoint: SocketAddr, error: &Error) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
+            *last = Some(Instant::now());
+            warn!(%cluster, %endpoint, %error, "upstream cannot be reached");
+        }
+    }
 }
 
 /// Names whose addresses are the endpoints.
@@ -106,6 +124,7 @@ impl Cluster {
             context: context.clone(),
             endpoints: Live::new(fixed.iter().map(endpoint).collect()),
             names,
+            complaints: Complaints::default(),
         }))
     }
 
@@ -146,11 +165,20 @@ impl Cluster {
                 return Err(Error::new(Kind::NoHealthyHost));
             };
             let pool = active.endpoint().pool.clone();
+            let endpoint = active.endpoint().address();
             let answer = match &pool {
                 Connections::Http1(pool) => pool.send(req, active).await,
                 Connections::Http2(pool) => Box::pin(pool.send(req, active)).await,
             };
-            let (response, local) = answer?;
+            let (response, local) = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if matches!(error.kind(), Kind::Connect | Kind::ConnectTimeout) {
+                        self.0.complaints.unreachable(&self.0.name, endpoint, &error);
+                    }
+                    return Err(error);
+                }
+            };
             if let Some(exchange) = exchange {
                 exchange.record().upstream_local = local;
             }
@@ -171,9 +199,10 @@ impl Cluster {
 
     /// Waits for the first answer of the resolver; later ones are fetched beside the traffic.
     async fn resolved(&self, names: &Names) -> Result<(), Error> {
+        let lasts = if self.0.endpoints.look(Vec::is_empty) { NO_ANSWER } else { REFRESH };
         let due = {
             let mut asked = names.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = asked.0.is_some_and(|at| at.elapsed() >= REFRESH) && !asked.1;
+            let due = asked.0.is_some_and(|at| at.elapsed() >= lasts) && !asked.1;
             asked.1 |= due;
             due
         };
@@ -228,5 +257,56 @@ impl Cluster {
         new.sort_by_key(|endpoint| endpoint.address());
         new.dedup_by_key(|endpoint| endpoint.address());
         self.0.endpoints.store(new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::atomic::AtomicU32, sync::atomic::Ordering};
+
+    use super::*;
+    use crate::BoxFuture;
+
+    /// Gives its answers one after the other; the last one for ever.
+    struct Answers(AtomicU32, &'static [Option<u16>]);
+
+    impl Resolve for Answers {
+        fn resolve(&self, _: &str, _: u16) -> BoxFuture<Vec<SocketAddr>, io::Error> {
+            let asked = self.0.fetch_add(1, Ordering::Relaxed) as usize;
+            let answer = self.1[asked.min(self.1.len() - 1)];
+            let answer = answer.map(|port| vec![SocketAddr::from(([127, 0, 0, 1], port))]);
+            Box::pin(std::future::ready(answer.ok_or_else(|| io::ErrorKind::NotFound.into())))
+        }
+    }
+
+    fn cluster(endpoints: Endpoints, answers: &'static [Option<u16>]) -> Cluster {
+        let resolver = Arc::new(Answers(AtomicU32::new(0), answers));
+        let model = model::Cluster {
+            name: ClusterName { host: "a".into(), port: 80, subset: "".into() },
+            protocol: Protocol::Http1,
+            endpoints,
+            connect_timeout: Duration::from_secs(1),
+        };
+        Cluster::new(model, &Context { resolver, ..Context::default() })
+    }
+
+    async fn kind(cluster: &Cluster) -> Kind {
+        cluster.clone().send(Request::new(Body::empty())).await.expect_err("nobody listens there").kind()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_are_resolved_at_the_first_request_and_the_last_answer_is_kept() {
+        let unlisted = cluster(Endpoints::Unlisted("a".to_owned(), 80), &[None, Some(1), None]);
+        assert_eq!(kind(&unlisted).await, Kind::NoCluster, "an unknown host");
+        tokio::time::advance(NO_ANSWER).await;
+        assert_eq!(kind(&unlisted).await, Kind::NoCluster, "asked again, beside the traffic");
+        tokio::task::yield_now().await;
+        assert_eq!(kind(&unlisted).await, Kind::Connect, "there it is");
+        tokio::time::advance(REFRESH).await;
+        kind(&unlisted).await;
+        tokio::task::yield_now().await;
+        assert_eq!(unlisted.addresses().len(), 1, "no answer does not take the last one away");
+        assert_eq!(kind(&cluster(Endpoints::Dns(vec![("a".to_owned(), 80)]), &[None])).await, Kind::NoHealthyHost);
+        assert_eq!(kind(&cluster(Endpoints::Static(Vec::new()), &[None])).await, Kind::NoHealthyHost);
     }
 }

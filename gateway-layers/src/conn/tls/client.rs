@@ -21,16 +21,30 @@ pub(super) fn forwarded_client_cert(der: &[u8]) -> Option<HeaderValue> {
         _ => None,
     });
     // Writing into a String cannot fail.
-    let _ = write!(out, ";URI={}", uris.next().unwrap_or_default());
+    let _ = write!(out, ";URI={}", one_element(uris.next().unwrap_or_default()));
     for uri in uris {
-        let _ = write!(out, ";URI={uri}");
+        let _ = write!(out, ";URI={}", one_element(uri));
     }
     for name in names {
         if let GeneralName::DNSName(name) = name {
-            let _ = write!(out, ";DNS={name}");
+            let _ = write!(out, ";DNS={}", one_element(name));
         }
     }
     HeaderValue::try_from(out).ok()
+}
+
+/// A name in a certificate must not be able to forge a further element.
+fn one_element(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            ';' => out.push_str("%3B"),
+            ',' => out.push_str("%2C"),
+            '"' => out.push_str("%22"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// The subject as RFC 2253 writes it: the last part first.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustls::ProtocolVersion;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     BoxError, BoxFuture,
-    conn::{Conn, ServerId, TlsInfo},
+    conn::{Conn, Phase, ServerId, TlsInfo, Watch},
     error::{Error, Kind},
     live::Live,
 };
@@ -57,12 +57,24 @@ impl TlsLayer {
     {
         let Conn { io, mut info, drain } = conn;
         let fail = |error: BoxError| Error::new(Kind::Handshake).with_source(error);
-        let handshake = tokio::time::timeout(self.deadline, handshake(&self.table, io));
-        let (server_name, server, io) = handshake.await.map_err(|late| fail(late.into()))?.map_err(fail)?;
+        let accepted = tokio::select! {
+            biased;
+            accepted = tokio::time::timeout(self.deadline, handshake(&self.table, io)) => accepted,
+            () = last_chance(&drain) => return Err(fail("the gateway ends".into())),
+        };
+        let (server_name, server, io) = accepted.map_err(|late| fail(late.into()))?.map_err(fail)?;
         info.server = server;
         info.tls = Some(tls_info(server_name, &io));
         Ok(Conn { io, info, drain })
     }
+}
+
+/// How long a handshake is waited for when the gateway ends: a client that says nothing does not hold it up.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
+async fn last_chance(drain: &Watch) {
+    drain.reached(Phase::Closing).await;
+    tokio::time::sleep(LAST_CHANCE).await;
 }
 
 type Accepted<I> = (Option<Arc<str>>, Option<ServerId>, TlsStream<I>);
@@ -83,7 +95,35 @@ where
         let name = hello.server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
         (name, server.id, config)
     };
-    Ok((server_name, server, start.into_stream(config).await?))
+    match start.into_stream(config).into_fallible().await {
+        Ok(stream) => Ok((server_name, server, stream)),
+        Err((error, io)) => {
+            linger(io).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Bytes of a refused client that are read, and for how long.
+const LINGER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
+
+/// Ends a refused connection so that the client sees the alert: a socket that is closed with unread bytes is reset,
+/// and a reset overtakes what was sent before it.
+async fn linger<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
+    let mut discarded = 0;
+    let mut buffer = [0; 4096];
+    let reading = async {
+        io.shutdown().await?;
+        while discarded < LINGER.0 {
+            match io.read(&mut buffer).await? {
+                0 => break,
+                length => discarded += length,
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    // Whatever comes of it: the connection is over.
+    let _ = tokio::time::timeout(LINGER.1, reading).await;
 }
 
 fn tls_info<I>(server_name: Option<Arc<str>>, io: &TlsStream<I>) -> TlsInfo {

@@ -27,11 +27,20 @@ struct State {
     ended: bool,
     /// Too large, or broken: what is kept is not the beginning of the body any more.
     spoiled: bool,
+    /// Nothing is kept any more: there will be no further try.
+    settled: bool,
+    /// Of the latest try. The connection of an earlier one may still ask for its body: it must not get what the
+    /// next one needs.
+    latest: u32,
 }
+
+/// What a kept piece costs beside its bytes: 1-byte chunks must not cost a hundred times their size.
+const PIECE: usize = 128;
 
 /// The body of one try.
 struct Try {
     replay: Replay,
+    number: u32,
     /// Kept pieces that this try has sent.
     at: usize,
     trailers_sent: bool,
@@ -40,7 +49,16 @@ struct Try {
 impl Replay {
     pub(super) fn new(body: Body) -> Self {
         let ended = body.is_end_stream();
-        let state = State { rest: body, kept: Vec::new(), size: 0, trailers: None, ended, spoiled: false };
+        let state = State {
+            rest: body,
+            kept: Vec::new(),
+            size: 0,
+            trailers: None,
+            ended,
+            spoiled: false,
+            settled: false,
+            latest: 0,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -53,25 +71,49 @@ impl Replay {
         !self.state().spoiled
     }
 
-    /// The body for one more try.
+    /// The body for one more try; those of earlier tries end broken.
     pub(super) fn body(&self) -> Body {
-        let state = self.state();
+        let mut state = self.state();
+        state.latest += 1;
         if state.ended && state.kept.is_empty() && state.trailers.is_none() {
             return Body::empty();
         }
+        let number = state.latest;
         drop(state);
-        Body::new(Try { replay: self.clone(), at: 0, trailers_sent: false })
+        Body::new(Try { replay: self.clone(), number, at: 0, trailers_sent: false })
+    }
+
+    /// The answer is passed on: what is kept is freed, and what comes is not kept.
+    pub(super) fn settle(&self) {
+        let mut state = self.state();
+        state.settled = true;
+        if !state.ended {
+            state.spoiled = true;
+        }
     }
 }
 
 impl State {
-    fn keep(&mut self, data: &Bytes) {
-        self.size += data.len();
+    /// Keeps a piece; true if it is in the list.
+    fn keep(&mut self, data: &Bytes) -> bool {
+        self.size += data.len() + PIECE;
         if self.size > LIMIT {
             self.spoiled = true;
-            self.kept.clear();
-        } else if !self.spoiled {
-            self.kept.push(data.clone());
+        }
+        if self.spoiled || self.settled {
+            self.kept = Vec::new();
+            return false;
+        }
+        self.kept.push(data.clone());
+        true
+    }
+
+    /// The original is not needed any more, and says so by its end: HTTP/1 drops the body of a try as soon as it has
+    /// all bytes of its length, without asking for the end.
+    fn end_if_read(&mut self) {
+        if self.rest.is_over() {
+            self.ended = true;
+            self.rest = Body::empty();
         }
     }
 }
@@ -83,6 +125,9 @@ impl http_body::Body for Try {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let replay = self.replay.clone();
         let mut state = replay.state();
+        if state.latest != self.number {
+            return Poll::Ready(Some(Err("another try has begun".into())));
+        }
         if let Some(kept) = state.kept.get(self.at) {
             self.at += 1;
             return Poll::Ready(Some(Ok(Frame::data(kept.clone()))));
@@ -98,8 +143,8 @@ impl http_body::Body for Try {
             Some(Err(_)) => state.spoiled = true,
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    state.keep(data);
-                    self.at = state.kept.len();
+                    self.at = if state.keep(data) { state.kept.len() } else { 0 };
+                    state.end_if_read();
                 } else if let Some(trailers) = frame.trailers_ref() {
                     state.trailers = Some(trailers.clone());
                     state.ended = true;
@@ -146,6 +191,32 @@ mod tests {
             assert_eq!(again.to_bytes(), "hello");
         }
         assert!(replay.is_whole());
+    }
+
+    #[tokio::test]
+    async fn an_earlier_try_gets_nothing_more() {
+        let replay = Replay::new(Body::new(Full::new(Bytes::from_static(b"hello"))));
+        let mut first = replay.body();
+        let second = replay.body();
+        assert!(first.frame().await.expect("an end").is_err(), "its connection may still ask");
+        assert_eq!(second.collect().await.expect("no error").to_bytes(), "hello");
+        assert!(replay.is_whole());
+    }
+
+    #[tokio::test]
+    async fn the_original_ends_with_its_last_byte() {
+        #[derive(Default)]
+        struct Ended(std::sync::atomic::AtomicBool);
+        impl crate::body::OnEnd for Ended {
+            fn end(self: Arc<Self>, _: crate::body::Side, end: crate::body::End, _: u64, _: Option<&HeaderMap>) {
+                self.0.store(end == crate::body::End::Complete, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let ended = Arc::new(Ended::default());
+        let original = Body::from("hello").observe(ended.clone(), crate::body::Side::Request);
+        let mut body = Replay::new(original).body();
+        let _ = body.frame().await.expect("data").expect("no error");
+        assert!(ended.0.load(std::sync::atomic::Ordering::Relaxed), "though nobody asked for its end");
     }
 
     #[tokio::test]

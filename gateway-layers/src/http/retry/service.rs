@@ -10,7 +10,7 @@ use std::{
 use gateway_core::model::RetryPolicy;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tower::ServiceExt as _;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,7 +24,7 @@ use crate::{
     body::Body,
     error::{Error, Kind},
     exchange::{Exchange, Flag},
-    http::{local_reply::is_grpc_request, upstream_head::ATTEMPT_COUNT},
+    http::{local_reply::is_grpc_request, timeout::clock, upstream_head::ATTEMPT_COUNT},
     random::Random,
 };
 
@@ -32,8 +32,11 @@ type Outcome = Result<Response<Body>, Error>;
 
 /// Makes [`Retry`]. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct RetryLayer {
-    policy: Arc<RetryPolicy>,
+pub struct RetryLayer(Arc<Settings>);
+
+#[derive(Debug)]
+struct Settings {
+    policy: RetryPolicy,
     random: Random,
 }
 
@@ -48,15 +51,15 @@ impl RetryLayer {
     /// `random` draws the back-off.
     #[must_use]
     pub fn new(policy: RetryPolicy, random: Random) -> Self {
-        Self { policy: Arc::new(policy), random }
+        Self(Arc::new(Settings { policy, random }))
     }
 
     /// A random time below (2^n - 1) times the base interval, and below ten times the base.
     fn pause(&self, retry: u32) -> Duration {
-        let base = self.policy.backoff;
+        let base = self.0.policy.backoff;
         let factor = 2_u32.saturating_pow(retry).saturating_sub(1).min(10);
         let most = u64::try_from((base * factor).as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(if most == 0 { 0 } else { self.random.below(most) })
+        Duration::from_micros(if most == 0 { 0 } else { self.0.random.below(most) })
     }
 }
 
@@ -82,7 +85,7 @@ where
     }
 
     fn call(&mut self, req: Request<Body>) -> Self::Future {
-        let policy = &*self.layer.policy;
+        let policy = &self.layer.0.policy;
         let exchange = Exchange::of(&req).cloned();
         if let Some(exchange) = &exchange {
             exchange.record().attempts = 1;
@@ -143,7 +146,7 @@ where
                 Projected::First { future, again } => match ready!(future.poll(cx)) {
                     Ok(response) => return Poll::Ready(Ok(response)),
                     Err(error) => match again.take() {
-                        Some(again) if retries_error(again.layer.policy.on, error.kind(), true) => {
+                        Some(again) if retries_error(again.layer.0.policy.on, error.kind(), true) => {
                             Box::pin(again.unsent(error)) as BoxFuture<_, _>
                         }
                         _ => return Poll::Ready(Err(error)),
@@ -170,11 +173,11 @@ where
 {
     /// Goes on with requests that come back unsent.
     async fn unsent(self, mut error: Error) -> Outcome {
-        for retry in 1..=self.layer.policy.attempts {
+        for retry in 1..=self.layer.0.policy.attempts {
             let Some(req) = error.take_request() else { return Err(error) };
             self.pause(retry).await;
             match self.once(self.counted(req, retry + 1)).await {
-                Err(next) if retries_error(self.layer.policy.on, next.kind(), true) => error = next,
+                Err(next) if retries_error(self.layer.0.policy.on, next.kind(), true) => error = next,
                 outcome => return outcome,
             }
         }
@@ -186,34 +189,43 @@ where
     async fn with_copy(self, req: Request<Body>) -> Outcome {
         let (parts, body) = req.into_parts();
         let replay = Replay::new(body);
-        let policy = self.layer.policy.clone();
+        let settings = self.layer.0.clone();
+        let policy = &settings.policy;
         for retry in 0.. {
             let req = Request::from_parts(parts.clone(), replay.body());
             let req = if retry == 0 { req } else { self.counted(req, retry + 1) };
             let outcome = self.once(req).await;
             let failed = match &outcome {
-                Ok(response) => retries_answer(&policy, response),
+                Ok(response) => retries_answer(policy, response),
                 Err(error) => retries_error(policy.on, error.kind(), error.kind() == Kind::Connect),
             };
-            if !failed || !replay.is_whole() || policy.attempts == 0 {
-                return outcome;
-            }
-            if retry == policy.attempts {
+            if failed && retry == policy.attempts && retry > 0 {
                 self.exhausted();
+            }
+            if !failed || retry == policy.attempts || !replay.is_whole() {
+                replay.settle();
                 return outcome;
             }
-            drop(outcome);
             self.pause(retry + 1).await;
+            // The connection of the failed try may have gone on reading.
+            if !replay.is_whole() {
+                replay.settle();
+                return outcome;
+            }
         }
         Err(Error::new(Kind::Other))
     }
 
     async fn once(&self, req: Request<Body>) -> Outcome {
         let answer = self.service.clone().oneshot(req);
-        match self.layer.policy.per_try_timeout {
+        match self.layer.0.policy.per_try_timeout {
             None => answer.await,
             Some(limit) => {
-                timeout(limit, answer).await.unwrap_or_else(|late| Err(Error::new(Kind::TryTimeout).with_source(late)))
+                let uploading = self.exchange.clone().filter(|exchange| !exchange.request_ended());
+                tokio::select! {
+                    answer = answer => answer,
+                    () = clock(uploading, limit) => Err(Error::new(Kind::TryTimeout)),
+                }
             }
         }
     }
@@ -223,7 +235,7 @@ where
         if let Some(exchange) = &self.exchange {
             let mut record = exchange.record();
             if let Some(failed) = record.upstream
-                && self.layer.policy.ignore_previous_hosts
+                && self.layer.0.policy.ignore_previous_hosts
             {
                 record.tried.push(failed);
             }

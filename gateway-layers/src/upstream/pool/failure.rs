@@ -8,8 +8,9 @@ pub(super) fn kind(error: &hyper::Error) -> Kind {
     if error.is_parse() || error.is_parse_too_large() {
         return Kind::Protocol;
     }
-    if error.is_user() || error.is_body_write_aborted() {
-        // The request's body failed: the client left, or sent nonsense.
+    if error.is_body_write_aborted() || (error.is_user() && error.source().is_some()) {
+        // The request's body failed: the client left, or sent nonsense. Without a cause it is the connection's driver
+        // that is gone.
         return Kind::Client;
     }
     let mut cause = error.source();
@@ -25,6 +26,8 @@ pub(super) fn kind(error: &hyper::Error) -> Kind {
 fn of_h2(error: &h2::Error) -> Kind {
     match error.reason() {
         Some(h2::Reason::REFUSED_STREAM) => Kind::Refused,
+        // Above the last stream that the peer takes: it has not seen it (RFC 9113 6.8).
+        Some(h2::Reason::NO_ERROR) if error.is_go_away() && error.is_remote() => Kind::Refused,
         // Not spoken at all, or spoken wrongly: h2 found it out, or the peer did.
         Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::FRAME_SIZE_ERROR) if !error.is_remote() => Kind::Protocol,
         Some(h2::Reason::HTTP_1_1_REQUIRED) => Kind::Protocol,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Uri, Version,
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use http_body::Body as _;
@@ -52,6 +52,8 @@ struct H1Conn {
     state: Mutex<State>,
     /// Set while an exchange is under way; the driver's idle timer looks at it.
     busy: AtomicBool,
+    /// It is not used again.
+    last: AtomicBool,
     local: Option<SocketAddr>,
     pool: Weak<Shared>,
 }
@@ -76,7 +78,7 @@ impl OnEnd for H1Conn {
             state.active = None;
             state.last_used = Instant::now();
             // Not ready means: hyper has not seen the end of the body, or the peer closes.
-            end == End::Complete && state.send.is_ready()
+            end == End::Complete && !self.last.load(Ordering::Relaxed) && state.send.is_ready()
         };
         self.busy.store(false, Ordering::Relaxed);
         if reusable && let Some(pool) = self.pool.upgrade() {
@@ -103,7 +105,13 @@ impl H1Pool {
         let handshake = http1::Builder::new().writev(false).handshake(TokioIo::new(io)).await;
         let (send, driver) = handshake.map_err(|error| Error::new(Kind::Connect).with_source(error))?;
         let state = Mutex::new(State { send, active: None, last_used: Instant::now() });
-        let conn = Arc::new(H1Conn { state, busy: AtomicBool::new(true), local, pool: Arc::downgrade(&self.0) });
+        let conn = Arc::new(H1Conn {
+            state,
+            busy: AtomicBool::new(true),
+            last: AtomicBool::new(false),
+            local,
+            pool: Arc::downgrade(&self.0),
+        });
         tokio::spawn(drive(driver, Arc::downgrade(&conn)));
         Ok(conn)
     }
@@ -144,45 +152,78 @@ impl Pool for H1Pool {
         async move {
             let mut active = Some(active);
             prepare(&mut req);
+            // After a connection that was closed under the request only a new one is tried.
+            let mut new_only = false;
             loop {
-                let (conn, reused) = match self.checkout() {
+                let (conn, reused) = match if new_only { None } else { self.checkout() } {
                     Some(conn) => (conn, true),
                     None => match Box::pin(self.connect()).await {
                         Ok(conn) => (conn, false),
                         Err(error) => return Err(error.with_request(Some(req))),
                     },
                 };
+                let copy = if reused { repeatable(&req) } else { None };
                 conn.busy.store(true, Ordering::Relaxed);
                 let sending = {
                     let mut state = conn.state();
                     state.active = active.take();
                     state.send.try_send_request(req)
                 };
-                match sending.await {
+                let mut failed = match sending.await {
                     Ok(response) => {
                         let local = conn.local;
-                        return Ok((response.map(|body| answered(body, conn)), local));
+                        return Ok((answered(response, conn), local));
                     }
-                    Err(mut failed) => match failed.take_message() {
-                        // The peer closed it while it was idle: nothing was sent, and nothing is lost.
-                        Some(unsent) if reused => {
-                            req = unsent;
-                            active = conn.state().active.take();
-                        }
-                        unsent => {
-                            let error = failed.into_error();
-                            let kind = failure::kind(&error);
-                            return Err(Error::new(kind).with_source(error).with_request(unsent));
-                        }
-                    },
+                    Err(failed) => failed,
+                };
+                let unsent = failed.take_message();
+                let error = failed.into_error();
+                let kind = failure::kind(&error);
+                // The peer closed it while it was idle. Nothing was sent; or nothing was answered to a request that
+                // may be repeated (RFC 9110 9.2.2, RFC 9112 9.3.1).
+                let again = match unsent {
+                    Some(unsent) if reused => Ok(unsent),
+                    None if kind == Kind::Closed => copy.ok_or(None),
+                    unsent => Err(unsent),
+                };
+                match again {
+                    Ok(again) => {
+                        req = again;
+                        new_only = true;
+                        active = conn.state().active.take();
+                    }
+                    Err(unsent) => return Err(Error::new(kind).with_source(error).with_request(unsent)),
                 }
             }
         }
     }
 }
 
-fn answered(body: hyper::body::Incoming, conn: Arc<H1Conn>) -> Body {
-    Body::from(body).observe(conn, Side::Response)
+/// A copy of a request that may be sent a second time: idempotent, and without a body.
+fn repeatable(req: &Request<Body>) -> Option<Request<Body>> {
+    let idempotent = matches!(
+        *req.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE
+    );
+    if !idempotent || !req.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(Body::empty());
+    *copy.method_mut() = req.method().clone();
+    *copy.uri_mut() = req.uri().clone();
+    *copy.version_mut() = req.version();
+    *copy.headers_mut() = req.headers().clone();
+    Some(copy)
+}
+
+/// The answer, which gives its connection back when its body has ended. One that is framed twice is the last of its
+/// connection: who reads it otherwise would find another answer there (RFC 9112 6.3).
+fn answered(response: Response<hyper::body::Incoming>, conn: Arc<H1Conn>) -> Response<Body> {
+    let headers = response.headers();
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        conn.last.store(true, Ordering::Relaxed);
+    }
+    response.map(|body| Body::from(body).observe(conn, Side::Response))
 }
 
 /// The form that HTTP/1 wants: the path in the first line, and framing that says what the body is. hyper leaves
