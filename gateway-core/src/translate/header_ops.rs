@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::validate::is_host;
+use super::validate::{is_framing, is_host};
 use crate::istio::{HeaderOperations, Headers};
 use crate::model::{HeaderOp, HeaderOps, HostRewrite};
 use crate::template::Template;
@@ -42,14 +42,15 @@ pub(super) fn merged(rule: Option<&Headers>, destination: Option<&Headers>, seve
 }
 
 fn removes(level: &HeaderOperations, ops: &mut Vec<HeaderOp>) {
-    ops.extend(level.remove.iter().filter_map(|name| name.parse::<HeaderName>().ok()).map(HeaderOp::Remove));
+    let names = level.remove.iter().filter(|name| !is_framing(name));
+    ops.extend(names.filter_map(|name| name.parse::<HeaderName>().ok()).map(HeaderOp::Remove));
 }
 
 fn changes(level: &HeaderOperations, ops: &mut Vec<HeaderOp>) {
     for (map, change) in
         [(&level.set, HeaderOp::Set as fn(HeaderName, Template) -> HeaderOp), (&level.add, HeaderOp::Add)]
     {
-        for (name, value) in map.iter().filter(|(name, _)| !is_host(name)) {
+        for (name, value) in map.iter().filter(|(name, _)| !is_host(name) && !is_framing(name)) {
             if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), Template::header(value)) {
                 ops.push(change(name, value));
             }

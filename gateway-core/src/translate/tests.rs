@@ -163,6 +163,16 @@ fn header_levels_are_merged_as_istio_and_envoy_do() {
 }
 
 #[test]
+fn framing_is_not_changed_by_configuration() {
+    let text = "- route: [{destination: {host: c, port: {number: 80}}}]\n  headers: {request: {set: {Content-Length: '3', \
+                a: b}, add: {transfer-encoding: chunked}, remove: [Connection]}}\n";
+    let (config, findings) = alone(&service(text));
+    assert_eq!(first_forward(&config).destinations[0].request_headers.0.len(), 1);
+    let warned: Vec<_> = findings.iter().filter(|finding| finding.code == crate::diagnostic::NO_EFFECT).collect();
+    assert_eq!(warned.len(), 3, "{findings:#?}");
+}
+
+#[test]
 fn a_host_that_nothing_describes_is_looked_up_if_it_has_a_port() {
     let (config, findings) = alone(&service("- route: [{destination: {host: Api.Example.org, port: {number: 8080}}}]"));
     assert_eq!(findings, []);

@@ -1,6 +1,7 @@
 //! `headers`: changes of header maps.
 
 use super::http_match::{bad_header_name, is_header_name};
+use crate::diagnostic::NO_EFFECT;
 use crate::istio::{HeaderOperations, Headers};
 use crate::template::Template;
 use crate::translate::report::Report;
@@ -18,6 +19,22 @@ pub(super) enum Level {
 /// Whether a name stands for the Host.
 pub(in crate::translate) fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+}
+
+/// Whether a name says how a message is framed, or concerns one connection alone (RFC 9110 7.6.1, RFC 9112 6). Such
+/// fields are the gateway's own.
+pub(in crate::translate) fn is_framing(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "connection",
+        "content-length",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    NAMES.iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 /// How many operations set the Host.
@@ -60,5 +77,8 @@ fn name(name: &str, host_allowed: bool, path: &Path<'_>, report: &mut Report<'_>
         report.error(path, format!("`{name}` cannot be changed")).help("use `rewrite` for path and authority");
     } else if !is_header_name(name) {
         report.error(path, bad_header_name(name));
+    } else if is_framing(name) {
+        let message = format!("`{name}` is written by the gateway itself; changing it has no effect");
+        report.warn(NO_EFFECT, path, message).help("remove it");
     }
 }

@@ -17,6 +17,6 @@ mod virtual_service;
 
 pub(super) use destination_rule::destination_rule;
 pub(super) use gateway::gateway;
-pub(super) use header_ops::is_host;
+pub(super) use header_ops::{is_framing, is_host};
 pub(super) use service_entry::service_entry;
 pub(super) use virtual_service::virtual_service;
