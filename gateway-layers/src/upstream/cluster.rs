@@ -92,11 +92,25 @@ impl Complaints {
 #[derive(Debug)]
 struct Names {
     names: Vec<(String, u16)>,
+    /// The last answer for each of them.
+    answers: Mutex<Vec<Vec<SocketAddr>>>,
     /// No answer is an unknown cluster, not an empty one.
     unlisted: bool,
     /// When the resolver was asked last, and whether it is being asked.
     asked: Mutex<(Option<Instant>, bool)>,
     first: tokio::sync::Mutex<()>,
+}
+
+impl Names {
+    fn answered(&self, number: usize, addresses: Vec<SocketAddr>) {
+        if let Some(answer) = self.answers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
+            *answer = addresses;
+        }
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).concat()
+    }
 }
 
 impl Cluster {
@@ -109,6 +123,7 @@ impl Cluster {
             Endpoints::Unlisted(host, port) => (Vec::new(), Some((vec![(host, port)], true))),
         };
         let names = names.map(|(names, unlisted)| Names {
+            answers: Mutex::new(vec![Vec::new(); names.len()]),
             names,
             unlisted,
             asked: Mutex::default(),
@@ -223,24 +238,21 @@ impl Cluster {
     /// Asks the resolver. A name without an answer keeps the addresses that it had.
     async fn refresh(&self) {
         let Some(names) = &self.0.names else { return };
-        let mut found = Vec::new();
         let mut failed = false;
-        for (host, port) in &names.names {
+        for (number, (host, port)) in names.names.iter().enumerate() {
             match timeout(self.0.connect_timeout, self.0.context.resolver.resolve(host, *port)).await {
-                Ok(Ok(addresses)) => found.extend(addresses),
+                Ok(Ok(addresses)) if !addresses.is_empty() => names.answered(number, addresses),
                 Ok(Err(error)) => {
                     debug!(cluster = %self.0.name, host, %error, "name has no answer");
                     failed = true;
                 }
-                Err(_) => failed = true,
+                Ok(Ok(_)) | Err(_) => failed = true,
             }
         }
-        if found.is_empty() || failed {
+        if failed {
             warn!(cluster = %self.0.name, "not all names of the cluster have an answer");
         }
-        if !found.is_empty() {
-            self.replace(&found);
-        }
+        self.replace(&names.addresses());
         *names.asked.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), false);
     }
 
@@ -306,6 +318,14 @@ mod tests {
         kind(&unlisted).await;
         tokio::task::yield_now().await;
         assert_eq!(unlisted.addresses().len(), 1, "no answer does not take the last one away");
+        let two = Endpoints::Dns(vec![("a".to_owned(), 80), ("b".to_owned(), 80)]);
+        let two = cluster(two, &[Some(1), Some(2), None, Some(3)]);
+        kind(&two).await;
+        tokio::time::advance(REFRESH).await;
+        kind(&two).await;
+        tokio::task::yield_now().await;
+        let ports: Vec<_> = two.addresses().iter().map(SocketAddr::port).collect();
+        assert_eq!(ports, [1, 3], "each name keeps its own last answer");
         assert_eq!(kind(&cluster(Endpoints::Dns(vec![("a".to_owned(), 80)]), &[None])).await, Kind::NoHealthyHost);
         assert_eq!(kind(&cluster(Endpoints::Static(Vec::new()), &[None])).await, Kind::NoHealthyHost);
     }
