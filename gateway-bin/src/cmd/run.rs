@@ -14,7 +14,7 @@ use gateway_core::{
 };
 use gateway_layers::{
     conn::{Drain, HttpOptions},
-    http::metrics::BUCKETS,
+    http::{access_log::AccessLog, metrics::BUCKETS},
     stack::{Bound, Gateway, Options, WorkerSockets},
     worker,
 };
@@ -90,8 +90,9 @@ pub(crate) fn serve(
     let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
     let metrics = recorder.handle();
     let mut builder = Gateway::builder(config).options(options(args)?).workers(workers).metrics(Arc::new(recorder));
-    if let Some(log) = telemetry::access_log(&args.logs)? {
-        builder = builder.access_log(log);
+    let access_log = telemetry::access_log(&args.logs)?;
+    if let Some(log) = &access_log {
+        builder = builder.access_log(log.clone());
     }
     if args.on_error == OnError::Skip {
         builder = builder.skip_errors();
@@ -107,7 +108,7 @@ pub(crate) fn serve(
         info!(port = listener.port, address = %listener.address, "listening");
     }
     opened()?;
-    let control = control.start(gateway, drain.clone(), args.drain, metrics, admin)?;
+    let control = control.start(End { gateway, drain: drain.clone(), args: args.drain, access_log }, metrics, admin)?;
     work(workers, bound, &drain)?;
     control.join().map_err(|_| anyhow::anyhow!("the control thread panicked"))
 }
@@ -153,9 +154,7 @@ impl Control {
 
     fn start(
         self,
-        gateway: Gateway,
-        drain: Drain,
-        args: DrainArgs,
+        end: End,
         metrics: PrometheusHandle,
         admin: Option<admin::Admin>,
     ) -> anyhow::Result<thread::JoinHandle<ExitCode>> {
@@ -169,31 +168,50 @@ impl Control {
                     metrics.run_upkeep();
                 }
             });
-            self.signals.until_drained(&gateway, &drain, args).await
+            end.after(self.signals).await
         };
         let thread = thread::Builder::new().name("control".to_owned());
         Ok(thread.spawn(move || self.runtime.block_on(main))?)
     }
 }
 
-impl Signals {
-    async fn until_drained(mut self, gateway: &Gateway, drain: &Drain, args: DrainArgs) -> ExitCode {
+/// What is to be ended.
+struct End {
+    gateway: Gateway,
+    drain: Drain,
+    args: DrainArgs,
+    access_log: Option<AccessLog>,
+}
+
+impl End {
+    /// Waits for a signal, drains, and writes out what is logged.
+    async fn after(self, signals: Signals) -> ExitCode {
+        let forced = self.drained(signals).await;
+        if self.access_log.as_ref().is_some_and(|log| !log.flush(Duration::from_secs(1))) {
+            warn!("the access log cannot be written out in time");
+        }
+        // Whoever is left is not waited for.
+        forced.map_or(ExitCode::SUCCESS, |code| std::process::exit(code))
+    }
+
+    /// The exit code, if not all could be ended in peace.
+    async fn drained(&self, Signals { mut terminate, mut interrupt }: Signals) -> Option<i32> {
         let least = tokio::select! {
-            _ = self.terminate.recv() => args.min_drain,
-            _ = self.interrupt.recv() => Duration::ZERO,
+            _ = terminate.recv() => self.args.min_drain,
+            _ = interrupt.recv() => Duration::ZERO,
         };
-        info!(requests = gateway.in_flight(), connections = drain.connections(), "draining");
+        info!(requests = self.gateway.in_flight(), connections = self.drain.connections(), "draining");
         let all = tokio::select! {
-            all = gateway.drain(drain, least, args.drain_timeout) => all,
-            _ = self.terminate.recv() => std::process::exit(143),
-            _ = self.interrupt.recv() => std::process::exit(130),
+            all = self.gateway.drain(&self.drain, least, self.args.drain_timeout) => all,
+            _ = terminate.recv() => return Some(143),
+            _ = interrupt.recv() => return Some(130),
         };
         if all {
             info!("drained");
-            return ExitCode::SUCCESS;
+            return None;
         }
-        warn!(connections = drain.connections(), "the drain's time is over; ending what is left");
-        std::process::exit(i32::from(exit::FAILED))
+        warn!(connections = self.drain.connections(), "the drain's time is over; ending what is left");
+        Some(i32::from(exit::FAILED))
     }
 }
 

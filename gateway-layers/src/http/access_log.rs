@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
     time::Duration,
@@ -16,6 +16,7 @@ use std::{
 
 use gateway_core::template::{Operator, Part, Template};
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::format::{Facts, Head, write};
 use crate::exchange::{Exchange, OnFinish};
@@ -152,32 +153,66 @@ fn value(template: &Template, facts: &Facts<'_>) -> serde_json::Value {
     }
 }
 
+/// What the writing thread is told.
+enum Message {
+    Line(String),
+    /// Flush, and say so.
+    Flush(SyncSender<()>),
+}
+
+/// Writes what comes, until all senders are gone. A full disk, a closed pipe: requests go on.
+fn write_out(queue: &Receiver<Message>, to: &mut impl Write) {
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut flushed = Instant::now();
+    loop {
+        let done = match queue.recv_timeout(EVERY) {
+            Ok(Message::Line(line)) => {
+                _ = to.write_all(line.as_bytes());
+                if flushed.elapsed() < EVERY {
+                    continue;
+                }
+                None
+            }
+            Ok(Message::Flush(done)) => Some(done),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                _ = to.flush();
+                return;
+            }
+        };
+        _ = to.flush();
+        flushed = Instant::now();
+        if let Some(done) = done {
+            _ = done.try_send(());
+        }
+    }
+}
+
 /// Writes a line for each request that has ended. Cheap to clone.
 #[derive(Clone)]
 pub struct AccessLog {
     format: Arc<Format>,
-    lines: SyncSender<String>,
+    lines: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
 
 impl AccessLog {
-    /// Into this writer, by a thread of its own; flushed each second.
+    /// Into this writer, by a thread of its own; flushed each second, and by [`AccessLog::flush`].
     ///
     /// # Errors
     /// If the thread cannot be made.
     pub fn new(format: Format, mut to: impl Write + Send + 'static) -> io::Result<Self> {
-        let (lines, queue) = sync_channel::<String>(QUEUE);
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            loop {
-                // A full disk, a closed pipe: requests go on.
-                match queue.recv_timeout(Duration::from_secs(1)) {
-                    Ok(line) => _ = to.write_all(line.as_bytes()),
-                    Err(RecvTimeoutError::Timeout) => _ = to.flush(),
-                    Err(RecvTimeoutError::Disconnected) => return to.flush(),
-                }
-            }
-        })?;
+        let (lines, queue) = sync_channel(QUEUE);
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || write_out(&queue, &mut to))?;
         Ok(Self { format: Arc::new(format), lines, dropped: Arc::default() })
+    }
+
+    /// Waits until all lines so far are written and flushed, at most this long; whether they are. To be called before
+    /// the process ends.
+    #[must_use]
+    pub fn flush(&self, limit: Duration) -> bool {
+        let (done, flushed) = sync_channel(1);
+        self.lines.try_send(Message::Flush(done)).is_ok() && flushed.recv_timeout(limit).is_ok()
     }
 
     /// Lines that the writer could not follow.
@@ -199,7 +234,7 @@ impl OnFinish for AccessLog {
             request: request.as_deref().map(Head::of),
             response: status.zip(response.as_deref()),
         };
-        if self.lines.try_send(self.format.line(&facts)).is_err() {
+        if self.lines.try_send(Message::Line(self.format.line(&facts))).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -213,6 +248,8 @@ impl fmt::Debug for AccessLog {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use http::{HeaderMap, Request};
 
     use super::*;
@@ -240,6 +277,26 @@ mod tests {
         let expected = "\"GET /x?y HTTP/1.1\" 200 - - - \"-\" 0 0 0 - \"-\" \"a\\\"b\" \"-\" \"a.com\" \"-\" - - \
                         10.0.0.2:80 10.0.0.1:5000 - -\n";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_flush_writes_what_was_said() {
+        struct Buffered(Vec<u8>, Arc<Mutex<Vec<u8>>>);
+        impl Write for Buffered {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                self.1.lock().expect("no panic").append(&mut self.0);
+                Ok(())
+            }
+        }
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let log = AccessLog::new(Format::default_text(), Buffered(Vec::new(), out.clone())).expect("a thread");
+        let conn = ConnInfo::between(([10, 0, 0, 1], 5000).into(), ([10, 0, 0, 2], 80).into());
+        log.finish(&Exchange::new(Arc::new(conn)));
+        assert!(log.flush(Duration::from_secs(10)));
+        assert!(out.lock().expect("no panic").ends_with(b"\n"));
     }
 
     #[test]
