@@ -222,3 +222,22 @@ async fn weights_are_shares() {
     let share = seen_new.heads().len();
     assert!((30..=70).contains(&share), "a tenth: {share} of 500");
 }
+
+/// Half a body has been sent when the answer comes; what follows must not make the kernel throw the answer away.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_answer_is_not_lost_to_a_reset() {
+    let running = Running::start(&yaml("  - directResponse: {status: 413, body: {string: too much}}"));
+    for _ in 0..20 {
+        let mut client = running.connect(80).await;
+        let piece = vec![b'x'; 256 * 1024];
+        client.write_all(b"POST / HTTP/1.1\r\nhost: a.com\r\ncontent-length: 1048576\r\n\r\n").await.expect("open");
+        client.write_all(&piece).await.expect("open");
+        let first = read_until(&mut client, "too much").await;
+        client.write_all(&piece).await.expect("not reset");
+        client.write_all(&piece).await.expect("not reset");
+        client.shutdown().await.expect("not reset");
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.expect("closed, not reset");
+        assert!(first.starts_with("HTTP/1.1 413"), "{first}");
+    }
+}

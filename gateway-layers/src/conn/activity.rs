@@ -79,6 +79,16 @@ impl Activity {
         self.h2.load(Relaxed)
     }
 
+    /// Is no request under way?
+    pub(super) fn is_idle(&self) -> bool {
+        self.active.load(Relaxed) == 0
+    }
+
+    /// Was there no request yet?
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh.load(Relaxed)
+    }
+
     /// When the connection has been without a request for too long, as it looks now; `None` while one is active.
     pub(super) fn deadline(&self, patience: Patience) -> Option<Instant> {
         if self.active.load(Relaxed) > 0 {

@@ -235,6 +235,9 @@ async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reac
         if reached == Phase::Closing {
             // It has been told to end; this is the time it has to do so.
             sleep_until(Instant::now() + patience.head).await;
+            if activity.is_idle() {
+                return;
+            }
         }
         loop {
             let now = Instant::now();
@@ -249,7 +252,12 @@ async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reac
     let ordered = async {
         match reached {
             Phase::Running => drain.reached(Phase::Draining).await,
-            Phase::Draining => drain.reached(Phase::Closing).await,
+            Phase::Draining => {
+                drain.reached(Phase::Closing).await;
+                if activity.is_fresh() {
+                    sleep(LAST_CHANCE).await;
+                }
+            }
             Phase::Closing => std::future::pending().await,
         }
     };
