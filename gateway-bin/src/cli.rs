@@ -107,7 +107,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Opens another port in place of one of the YAML; matching and redirects keep the YAML's number. Repeatable.
-    #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORT", value_delimiter = ',')]
+    #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORTS", value_delimiter = ',')]
     pub(crate) ports: Vec<PortMap>,
     /// What to do with errors in the configuration at the start.
     #[arg(long, env = "GATEWAY_ON_ERROR", default_value = "refuse", value_enum)]
@@ -413,12 +413,18 @@ fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration, such as 10s"))?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        "h" => Ok(Duration::from_secs(number * 3600)),
-        _ => Err(format!("`{text}` needs a unit: ms, s, m or h")),
+    let seconds = match unit {
+        "ms" => return Ok(Duration::from_millis(number)),
+        "s" => Some(number),
+        "m" => number.checked_mul(60),
+        "h" => number.checked_mul(3600),
+        _ => return Err(format!("`{text}` needs a unit: ms, s, m or h")),
+    };
+    // More is endless to everybody, and more than clocks can add.
+    const LONGEST: u64 = 10 * 365 * 24 * 3600;
+    match seconds {
+        Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("`{text}` is longer than ten years")),
     }
 }
 

@@ -1,17 +1,26 @@
 //! Logs and the access log of the process.
 use std::{fs::OpenOptions, io, path::Path};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use gateway_core::template::Template;
 use gateway_layers::http::access_log::{AccessLog, Format};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::cli::{LogArgs, LogFormat};
 
 /// Logs to standard error.
 pub(crate) fn logs(args: &LogArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&args.log_level).with_context(|| format!("--log-level {}", args.log_level))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let level = args.log_level.trim();
+    // A lone word that is no level would be taken for the name of a module, and silence everything else.
+    if !level.contains(['=', ',', '[']) && level.parse::<LevelFilter>().is_err() {
+        bail!(
+            "--log-level `{level}`: it must be error, warn, info, debug, trace, off, or a filter such as info,h2=debug"
+        );
+    }
+    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level {level}"))?;
+    // A reader that went away must not end what it only watched: failed writes are not reported, which would panic.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter);
+    let builder = builder.with_writer(io::stderr).with_target(false);
     match args.log_format {
         LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -147,6 +147,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Further remarks.
     pub notes: Vec<String>,
+    /// The lines it is about may be a key: [`render`] gives their places alone.
+    pub secret: bool,
 }
 
 impl Diagnostic {
@@ -161,6 +163,7 @@ impl Diagnostic {
             labels: Vec::new(),
             help: None,
             notes: Vec::new(),
+            secret: false,
         }
     }
 
@@ -235,7 +238,11 @@ fn group<'a>(diagnostic: &'a Diagnostic, files: &'a [SourceFile]) -> Group<'a> {
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let mut elements: Vec<Element<'a>> = Vec::new();
-    for file in files {
+    if diagnostic.secret {
+        let place = |label: &Label| format!("at {}:{}:{}", label.file, label.place.line, label.place.column);
+        elements.extend(diagnostic.labels.iter().map(|label| Level::NOTE.message(place(label)).into()));
+    }
+    for file in files.iter().filter(|_| !diagnostic.secret) {
         let labels = diagnostic.labels.iter().filter(|label| *label.file == *file.name);
         let annotations: Vec<_> = labels.map(|label| annotation(label, &file.text)).collect();
         if !annotations.is_empty() {

@@ -1,6 +1,7 @@
 //! `gateway run`: serves until a signal ends it.
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    panic::{self, AssertUnwindSafe},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -171,7 +172,11 @@ impl Control {
             end.after(self.signals).await
         };
         let thread = thread::Builder::new().name("control".to_owned());
-        Ok(thread.spawn(move || self.runtime.block_on(main))?)
+        Ok(thread.spawn(move || {
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(main)));
+            // Without this thread nothing could end the process any more.
+            ended.unwrap_or_else(|_| std::process::exit(i32::from(exit::FAILED)))
+        })?)
     }
 }
 

@@ -108,7 +108,7 @@ fn flags_are_variables_too_and_hosts_can_be_sent_elsewhere() {
     let mut command = gateway(&["run"]);
     command
         .env("GATEWAY_FILE", dir.path())
-        .env("GATEWAY_PORT", "80=127.0.0.1:0")
+        .env("GATEWAY_PORTS", "80=127.0.0.1:0")
         .env("GATEWAY_ADMIN", "127.0.0.1:0")
         .env("GATEWAY_THREADS", "1")
         .env("GATEWAY_RESOLVE", format!("shop.internal:80={}", upstream::hello()))

@@ -50,8 +50,16 @@ pub fn parse(files: &[SourceFile], options: &ParseOptions) -> (Resources, Vec<Di
     let mut parser = Parser { options, resources: Resources::default(), findings: Vec::new(), seen: HashMap::new() };
     for file in files {
         let name: Arc<str> = file.name.as_str().into();
-        for document in yaml::read(file) {
-            parser.document(document, &name);
+        let first = parser.findings.len();
+        let documents = yaml::read(file);
+        let may_be_secret =
+            documents.iter().any(|document| !document.findings.is_empty()) && names_a_secret(&file.text);
+        for document in documents {
+            parser.document(document, &name, may_be_secret);
+        }
+        // Also what comes of the parts of a List.
+        for finding in &mut parser.findings[first..] {
+            finding.secret |= finding.resource.as_ref().is_some_and(|id| is_secret(&id.kind));
         }
     }
     (parser.resources, parser.findings)
@@ -72,11 +80,13 @@ struct Head {
 }
 
 impl Parser<'_> {
-    fn document(&mut self, document: yaml::Document, file: &Arc<str>) {
+    /// `may_be_secret`: what is broken in this file may be a Secret.
+    fn document(&mut self, document: yaml::Document, file: &Arc<str>, may_be_secret: bool) {
         let broken = document.findings.iter().any(|finding| finding.severity == Severity::Error);
         let id = document.root.as_ref().map(|root| self.id(root)).filter(|id| !id.kind.is_empty());
         self.findings.extend(document.findings.into_iter().map(|mut finding| {
             finding.resource.clone_from(&id);
+            finding.secret = may_be_secret;
             finding
         }));
         match document.root {
@@ -275,7 +285,21 @@ impl Parser<'_> {
     }
 }
 
-/// A finding about a Secret's value must show neither the value nor its line.
+/// `Secret`, or what was meant to be it.
+fn is_secret(kind: &str) -> bool {
+    kind.to_ascii_lowercase().contains("secret")
+}
+
+/// Whether a text that could not be read may hold key material.
+fn names_a_secret(text: &str) -> bool {
+    // The last one is `-----BEGIN` in base64.
+    const SIGNS: [&str; 5] = ["kind:secret", "stringdata", "tls.key", "-----begin", "ls0tls1crudjti"];
+    let bare = |c: &char| !c.is_whitespace() && !matches!(c, '"' | '\'');
+    let text: String = text.chars().filter(bare).map(|c| c.to_ascii_lowercase()).collect();
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// A finding about a Secret's value must not repeat the value.
 fn hide_values(finding: &mut Diagnostic, root: &Node) {
     let Some(field) = ["data", "stringData"].into_iter().find(|field| finding.path.starts_with(field)) else { return };
     finding.message = format!("`{}` must be quoted text, and no key may be there twice", finding.path);
@@ -416,12 +440,29 @@ mod tests {
         assert_eq!(secret.spec.values["b"], b"secret");
         let shown = format!("{resources:?}");
         assert!(!shown.contains("secret\"") && !shown.contains("c2VjcmV0"), "{shown}");
-        for bad in ["data: {a: '%secret%'}", "stringData: {a: 4711}", "data: {a: 4711}"] {
-            let file = SourceFile::new("f", format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\n{bad}\n"));
-            let (_, findings) = parse(&[file], &ParseOptions::default());
-            assert_eq!(findings.len(), 1, "{bad}");
-            let all = format!("{findings:?}");
-            assert!(!all.contains("4711") && !all.contains("secret%"), "{all}");
+        let bad = [
+            "data: {a: '%hunter2%'}",
+            "stringData: {a: 4711}",
+            "stringData: {user: hunter2, a: 4711}",
+            "data: {a: 4711}",
+            "DATA: {a: hunter2}",
+            "data: {a: hunter2, a: hunter2}",
+            "stringData:\n  a: |\n    x\nhunter2\nb: c",
+            "data: &a {a: hunter2}",
+            "data:\nhunter2: 4711",
+        ];
+        for bad in bad {
+            for head in
+                ["kind: Secret", "\"kind\" : \"Secret\"", "kind: secret", "kind: Sealedsecret", "a: [\nkind: Secret"]
+            {
+                let text = format!("apiVersion: v1\n{head}\nmetadata: {{name: s}}\n{bad}\n");
+                let file = [SourceFile::new("f", text)];
+                let (_, findings) = parse(&file, &ParseOptions::default());
+                assert!(!findings.is_empty(), "{head} {bad}");
+                let shown = crate::diagnostic::render(&findings, &file, false);
+                assert!(!shown.contains("4711") && !shown.contains("hunter2: "), "{shown}");
+                assert!(!shown.contains("hunter2") || shown.contains("`hunter2`"), "{shown}");
+            }
         }
     }
 }

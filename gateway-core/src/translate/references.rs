@@ -106,12 +106,31 @@ struct Secrets<'a> {
 }
 
 impl Secrets<'_> {
-    fn find(&mut self, name: &SecretName) -> Option<&Secret> {
+    fn object(&self, name: &SecretName) -> Option<&Object<istio::Secret>> {
         // Secrets of other namespaces are not the gateway's to read.
         let own = *name.namespace == *self.settings.namespace;
         let same = |s: &&Object<istio::Secret>| own && *s.namespace() == *name.namespace && *s.name() == *name.name;
-        let object = self.resources.secrets.iter().find(same)?;
-        Some(self.found.entry(name.clone()).or_insert_with(|| tls::secret(object)))
+        self.resources.secrets.iter().find(same)
+    }
+
+    fn find(&mut self, name: &SecretName) -> Option<&Secret> {
+        if !self.found.contains_key(name) {
+            let secret = tls::secret(self.object(name)?);
+            self.found.insert(name.clone(), secret);
+        }
+        self.found.get(name)
+    }
+
+    fn without_ca(&self, name: &SecretName, field: &Path<'_>, report: &mut Report<'_>) {
+        if self.object(name).is_some_and(tls::has_crl) {
+            let finding = report.not_built(field, format!("the revocation list in the Secret `{name}`"));
+            finding.notes.clear();
+            finding.note("connections to this server fail: without the list revoked certificates would be let in");
+            finding.help("remove `ca.crl` (or `crl`) from the Secret");
+            return;
+        }
+        let message = format!("the Secret `{name}` has no client CA: connections to this server fail");
+        report.warn(CREDENTIAL, field, message).help("it needs `ca.crt`");
     }
 
     fn certificates(&mut self, server: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
@@ -143,7 +162,7 @@ impl Secrets<'_> {
             let name = secret_name(ca, settings);
             match self.find(&name) {
                 None => missing(ca, &name, settings, &field, report),
-                Some(secret) if secret.ca.is_none() => without_ca(&name, &field, report),
+                Some(secret) if secret.ca.is_none() => self.without_ca(&name, &field, report),
                 Some(_) => {}
             }
             return;
@@ -154,14 +173,9 @@ impl Secrets<'_> {
         // The first that exists counts, even if it is of no use.
         let name = if self.find(&ca).is_some() { ca } else { own };
         if self.find(&name).is_some_and(|secret| secret.ca.is_none()) {
-            without_ca(&name, &path.key("credentialName"), report);
+            self.without_ca(&name, &path.key("credentialName"), report);
         }
     }
-}
-
-fn without_ca(name: &SecretName, field: &Path<'_>, report: &mut Report<'_>) {
-    let message = format!("the Secret `{name}` has no client CA: connections to this server fail");
-    report.warn(CREDENTIAL, field, message).help("it needs `ca.crt`");
 }
 
 fn missing(written: &str, name: &SecretName, settings: &Settings, field: &Path<'_>, report: &mut Report<'_>) {

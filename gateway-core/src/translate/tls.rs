@@ -68,6 +68,13 @@ pub(super) fn secret_name(text: &str, settings: &Settings) -> SecretName {
 /// The first pair of which neither is empty; its content is not looked at.
 const CERTIFICATE_KEYS: [(&str, &str); 2] = [("cert", "key"), ("tls.crt", "tls.key")];
 const CA_KEYS: [&str; 2] = ["cacert", "ca.crt"];
+/// Revocation lists; they are not built, so a CA with one lets nobody in.
+const CRL_KEYS: [&str; 2] = ["crl", "ca.crl"];
+
+/// Whether revoked client certificates are listed.
+pub(super) fn has_crl(object: &Object<istio::Secret>) -> bool {
+    CRL_KEYS.iter().any(|key| object.spec.values.get(*key).is_some_and(|value| !value.is_empty()))
+}
 
 /// A credential as the model has it.
 pub(super) fn secret(object: &Object<istio::Secret>) -> Secret {
@@ -78,5 +85,6 @@ pub(super) fn secret(object: &Object<istio::Secret>) -> Secret {
     };
     let name = SecretName { namespace: object.namespace().into(), name: object.name().into() };
     let certificate = CERTIFICATE_KEYS.iter().find_map(|(chain, key)| Some((pem(chain)?, pem(key)?)));
-    Secret { name, certificate, ca: CA_KEYS.iter().find_map(|key| pem(key)) }
+    let ca = CA_KEYS.iter().find_map(|key| pem(key)).filter(|_| !has_crl(object));
+    Secret { name, certificate, ca }
 }

@@ -168,6 +168,11 @@ fn built(server: &Server, protocol: Protocol, path: &Path<'_>, report: &mut Repo
             report.warn(SURPRISE, &path, "HTTP_PROXY is served as plain HTTP").help("write HTTP");
         }
         Protocol::Https if server.tls.as_ref().is_some_and(|tls| tls.mode.unwrap_or_default().is_passthrough()) => {}
+        Protocol::GrpcWeb => {
+            report
+                .not_built(&path, "the translation of gRPC-Web to gRPC")
+                .help("write GRPC, and let the service speak gRPC-Web");
+        }
         protocol if protocol.is_clear_http() || protocol == Protocol::Https => {}
         protocol => {
             report.not_built(&path, format!("protocol {} of a server", protocol.name()));

@@ -162,9 +162,7 @@ fn pair(certificate: &Option<String>, key: &Option<String>, mode: &str, path: &P
 
 fn credentials(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
     if set(&tls.ca_crl) {
-        report
-            .error(&path.key("caCrl"), "`caCrl` is not used beside a credential")
-            .help("put it into the Secret as `ca.crl`");
+        report.error(&path.key("caCrl"), "`caCrl` is not used beside a credential").help("remove it");
     }
     let one = tls.credential_name.iter().map(|name| (path.key("credentialName"), name));
     let list = path.key("credentialNames");
