@@ -24,6 +24,26 @@ const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 const NOT_TO_BE_SKIPPED: [&str; 5] =
     ["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication", "EnvoyFilter", "WasmPlugin"];
 
+/// Istio's kinds: a name that is nearly one of these is a slip, and leaving such an object out would be silent.
+const KINDS: [&str; 14] = [
+    "Gateway",
+    "VirtualService",
+    "DestinationRule",
+    "ServiceEntry",
+    "WorkloadEntry",
+    "WorkloadGroup",
+    "Sidecar",
+    "EnvoyFilter",
+    "ProxyConfig",
+    "AuthorizationPolicy",
+    "RequestAuthentication",
+    "PeerAuthentication",
+    "WasmPlugin",
+    "Telemetry",
+];
+/// Those that are read.
+const READ: [&str; 4] = ["Gateway", "VirtualService", "DestinationRule", "ServiceEntry"];
+
 /// How files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseOptions {
@@ -122,20 +142,26 @@ impl Parser<'_> {
                 return;
             }
         }
-        if head.id.kind == "List" {
-            self.list(root, file);
+        let of_istio = head.id.kind.ends_with("List") && is_istio(group(&head.api_version));
+        if head.id.kind == "List" || of_istio {
+            self.list(root, &head);
             return;
         }
         self.dispatch(root, &head);
     }
 
-    /// `kind: List`: the entries are objects of their own.
-    fn list(&mut self, root: Node, file: &Arc<str>) {
+    /// `kind: List`, or a list of one kind: the entries are objects of their own.
+    fn list(&mut self, root: Node, head: &Head) {
+        if !matches!(root.get("items").map(|items| &items.kind), Some(Kind::List(_))) {
+            let message = format!("a {} must have `items`, a list of objects", head.id.kind);
+            self.error(head, &root, &Path::ROOT.key("items"), message).help("write `items:` and the objects below it");
+            return;
+        }
         let Kind::Map(entries) = root.kind else { return };
         for entry in entries.into_iter().filter(|entry| entry.key == "items") {
             if let Kind::List(items) = entry.value.kind {
                 for item in items {
-                    self.object(item, file);
+                    self.object(item, &head.file);
                 }
             }
         }
@@ -144,8 +170,7 @@ impl Parser<'_> {
     fn dispatch(&mut self, root: Node, head: &Head) {
         let (group, version) = head.api_version.split_once('/').unwrap_or(("", &head.api_version));
         let kind = head.id.kind.as_str();
-        let known = matches!(kind, "Gateway" | "VirtualService" | "DestinationRule" | "ServiceEntry");
-        if group == NETWORKING && known {
+        if group == NETWORKING && READ.contains(&kind) {
             if !VERSIONS.contains(&version) {
                 let message = format!("`{}` is no version of {kind}", head.api_version);
                 self.error(head, &root, &Path::ROOT.key("apiVersion"), message)
@@ -174,8 +199,11 @@ impl Parser<'_> {
     fn other(&mut self, root: &Node, head: &Head, group: &str) {
         let kind = head.id.kind.as_str();
         let path = Path::ROOT.key("kind");
-        if group.ends_with("istio.io") && NOT_TO_BE_SKIPPED.contains(&kind) && !self.options.ignore_kinds.contains(kind)
-        {
+        if let Some((field, message, cure)) = slip(kind, &head.api_version) {
+            self.error(head, root, &Path::ROOT.key(field), message).help(cure);
+            return;
+        }
+        if is_istio(group) && NOT_TO_BE_SKIPPED.contains(&kind) && !self.options.ignore_kinds.contains(kind) {
             let finding = self.error(head, root, &path, format!("{kind} is not supported, and must not be ignored"));
             finding.code = UNSUPPORTED_KIND;
             finding.note("without it the gateway would do what this object forbids or changes");
@@ -283,6 +311,29 @@ impl Parser<'_> {
         let last = self.findings.len() - 1;
         &mut self.findings[last]
     }
+}
+
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+fn is_istio(group: &str) -> bool {
+    group == "istio.io" || group.ends_with(".istio.io")
+}
+
+/// What looks like one of Istio's kinds and is none: the field, what is wrong, the cure.
+fn slip(kind: &str, api_version: &str) -> Option<(&'static str, String, String)> {
+    let group = group(api_version);
+    if is_istio(group) {
+        let meant = yaml::closest(kind, KINDS.iter().copied(), 0.9)?;
+        let message = format!("there is no kind `{kind}`");
+        return (meant != kind).then(|| ("kind", message, format!("did you mean `{meant}`?")));
+    }
+    let meant = yaml::closest(kind, READ.iter().copied(), 0.95)?;
+    // `networking.istio/v1`, `networking.istio.io`, `v1`; not `gateway.networking.k8s.io/v1`.
+    let lost = group.is_empty() || group.contains("istio");
+    let message = format!("`{api_version}` is not the API of {meant}");
+    lost.then(|| ("apiVersion", message, format!("write `apiVersion: {NETWORKING}/v1`")))
 }
 
 /// `Secret`, or what was meant to be it.
@@ -427,6 +478,36 @@ mod tests {
         let options = ParseOptions { ignore_kinds: ["EnvoyFilter".to_owned()].into(), ..ParseOptions::default() };
         let (_, findings) = parse(&[SourceFile::new("f", list)], &options);
         assert!(findings.iter().all(|finding| finding.severity == Severity::Note));
+    }
+
+    #[test]
+    fn slips_of_kind_and_group_are_errors() {
+        let cases = [
+            ("networking.istio.io/v1", "VirtualSevice", Some("did you mean `VirtualService`?")),
+            ("networking.istio.io/v1", "virtualservice", Some("did you mean `VirtualService`?")),
+            ("security.istio.io/v1", "authorizationpolicy", Some("did you mean `AuthorizationPolicy`?")),
+            ("networking.istio/v1", "Gateway", Some("write `apiVersion: networking.istio.io/v1`")),
+            ("networking.istio.io", "VirtualService", Some("write `apiVersion: networking.istio.io/v1`")),
+            ("v1", "DestinationRule", Some("write `apiVersion: networking.istio.io/v1`")),
+            ("v1", "List", Some("write `items:` and the objects below it")),
+            ("networking.istio.io/v1", "VirtualServiceList", Some("write `items:` and the objects below it")),
+            ("gateway.networking.k8s.io/v1", "Gateway", None),
+            ("networking.istio.io/v1", "WorkloadEntry", None),
+            ("networking.istio.io/v1", "Sidecar", None),
+            ("install.istio.io/v1alpha1", "IstioOperator", None),
+            ("v1", "Service", None),
+        ];
+        for (version, kind, help) in cases {
+            let text = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n");
+            let (_, findings) = parse(&[SourceFile::new("f", text)], &ParseOptions::default());
+            assert_eq!(findings.len(), 1, "{version} {kind}");
+            assert_eq!(findings[0].severity == Severity::Error, help.is_some(), "{version} {kind}");
+            assert_eq!(findings[0].help.as_deref(), help, "{version} {kind}");
+        }
+        let item = "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: s}}";
+        let (_, findings) =
+            read(&format!("apiVersion: security.istio.io/v1\nkind: AuthorizationPolicyList\nitems: [{item}]\n"));
+        assert!(findings[0].contains("error[GW0006]"), "{findings:?}");
     }
 
     #[test]

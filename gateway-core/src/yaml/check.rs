@@ -121,7 +121,7 @@ impl<'a> Check<'a> {
             return;
         }
         finding.at(file, entry.key_place.clone(), "not known here");
-        match closest(&entry.key, shape.fields.keys()) {
+        match closest(&entry.key, shape.fields.keys().map(String::as_str), LIKENESS) {
             Some(name) => finding.help(format!("did you mean `{name}`?")),
             None => {
                 let names: Vec<_> = shape.fields.keys().map(String::as_str).collect();
@@ -176,7 +176,7 @@ impl<'a> Check<'a> {
         match (value, shape) {
             (Scalar::Text, Shape::Enum(words)) if !words.contains(text) => {
                 let message = format!("`{path}` cannot be `{text}`");
-                let cure = closest(text, words.iter())
+                let cure = closest(text, words.iter().map(String::as_str), LIKENESS)
                     .map_or_else(|| format!("one of {}", words.join(", ")), |word| format!("did you mean `{word}`?"));
                 let file = self.file;
                 self.report(SCHEMA, Severity::Error, &message, path).at(file, node.place.clone(), "").help(cure);
@@ -258,13 +258,17 @@ fn parent_of<'a>(entries: &'a [Entry], n: usize, shape: &ObjectShape) -> Option<
     })
 }
 
-fn closest<'a>(word: &str, names: impl Iterator<Item = &'a String>) -> Option<&'a str> {
+/// How alike (0 to 1) a field and its misspelling are.
+const LIKENESS: f64 = 0.8;
+
+/// The name that is most like a word, if it is more like it than `least` (0 to 1).
+pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>, least: f64) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     names
         .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
+        .filter(|(likeness, _)| *likeness > least)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name.as_str())
+        .map(|(_, name)| name)
 }
 
 fn camel_case(name: &str) -> String {
