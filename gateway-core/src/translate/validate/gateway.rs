@@ -170,8 +170,8 @@ fn built(server: &Server, protocol: Protocol, path: &Path<'_>, report: &mut Repo
         Protocol::Https if server.tls.as_ref().is_some_and(|tls| tls.mode.unwrap_or_default().is_passthrough()) => {}
         Protocol::GrpcWeb => {
             report
-                .not_built(&path, "the translation of gRPC-Web to gRPC")
-                .help("write GRPC, and let the service speak gRPC-Web");
+                .warn(SURPRISE, &path, "gRPC-Web requests are passed on as they are: they are not made gRPC yet")
+                .help("write GRPC if only gRPC comes, or let the service speak gRPC-Web");
         }
         protocol if protocol.is_clear_http() || protocol == Protocol::Https => {}
         protocol => {
