@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 /// The TLS settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// At least one; of several the client's signature schemes choose.
+    /// Of several the client's signature schemes choose. None: the server has an error, and its handshakes fail.
     pub certificates: Vec<CertificateSource>,
     /// What is asked of the client.
     pub client_auth: ClientAuth,

@@ -18,6 +18,8 @@ pub(super) enum Unknown {
     Host,
     Port,
     Subset,
+    /// A DestinationRule with an error wants TLS.
+    Closed,
 }
 
 /// Resolves destinations, and collects the clusters that routes use.
@@ -74,6 +76,9 @@ impl<'a> Clusters<'a> {
         fixed: Option<&ResolveRule>,
         dns: Option<&str>,
     ) -> Result<Cluster, Unknown> {
+        if self.rules.closes(&name.host) {
+            return Err(Unknown::Closed);
+        }
         let rules = self.rules.find(&name.host, service.map(|service| service.namespace));
         let subset = rules.and_then(|rules| rules.subset(&name.subset));
         if !name.subset.is_empty() && subset.is_none() && fixed.is_none() {

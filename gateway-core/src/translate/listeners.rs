@@ -9,7 +9,7 @@ use super::virtual_hosts::{Tables, Wanted};
 use super::{Report, Settings, hosts, protocol_of, services};
 use crate::diagnostic::{CONFLICT, Diagnostic, SKIPPED};
 use crate::istio::{Gateway, Object};
-use crate::model::{Chain, Listener, Transport};
+use crate::model::{Chain, ClientAuth, Listener, RouteConfig, ServerTls, TlsVersion, Transport};
 use crate::yaml::Path;
 
 /// What shares one address and port.
@@ -18,6 +18,8 @@ pub(super) struct Merged<'a> {
     port: u16,
     tls: bool,
     servers: Vec<Wanted<'a>>,
+    /// Servers with errors: connections for their names are refused.
+    closed: Vec<Wanted<'a>>,
 }
 
 /// The Gateways that select this gateway; the others are told.
@@ -58,7 +60,7 @@ pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Dia
             let wanted = Wanted { gateway, index, port, hosts: hosts::server_hosts(server, gateway) };
             let tls = protocol == Protocol::Https;
             let Some(there) = merged.iter_mut().find(|there| there.port == port && there.bind == bind) else {
-                merged.push(Merged { bind, port, tls, servers: vec![wanted] });
+                merged.push(Merged { bind, port, tls, servers: vec![wanted], closed: Vec::new() });
                 continue;
             };
             match conflict(there, &wanted, tls) {
@@ -68,6 +70,28 @@ pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Dia
         }
     }
     merged
+}
+
+/// Adds the TLS servers of Gateways that have errors. Without them a more general server would answer for their names,
+/// maybe without the client certificate that they demand.
+pub(super) fn close<'a>(merged: &mut [Merged<'a>], without: &[&'a Object<Gateway>], settings: &Settings) {
+    for gateway in without.iter().filter(|gateway| services::has(&settings.labels, &gateway.spec.selector)) {
+        for (index, server) in gateway.spec.servers.iter().enumerate() {
+            let number = server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
+            let tls = server.tls.is_some() || matches!(protocol_of(server), Some(Protocol::Https | Protocol::Tls));
+            let Some(port) = number.filter(|_| tls) else { continue };
+            let bind = server.bind.as_deref().and_then(|bind| bind.parse().ok());
+            let mut there = merged.iter_mut().filter(|there| there.tls && there.port == port && there.bind == bind);
+            if let Some(there) = there.next() {
+                let taken = |host: &hosts::ServerHost| {
+                    let servers = there.servers.iter().chain(&there.closed);
+                    servers.flat_map(|server| &server.hosts).any(|other| other.pattern == host.pattern)
+                };
+                let hosts = hosts::server_hosts(server, gateway).into_iter().filter(|host| !taken(host)).collect();
+                there.closed.push(Wanted { gateway, index, port, hosts });
+            }
+        }
+    }
 }
 
 /// Why a server cannot stand beside those that are there, and which of them is in the way.
@@ -100,13 +124,31 @@ fn report(wanted: &Wanted<'_>, other: &Wanted<'_>, message: &str, findings: &mut
 pub(super) fn build(merged: Vec<Merged<'_>>, tables: &mut Tables<'_, '_>) -> Vec<Listener> {
     let listener = |merged: Merged<'_>| {
         let transport = if merged.tls {
-            Transport::Tls(merged.servers.into_iter().map(|server| chain(&server, tables)).collect())
+            let closed = merged.closed.iter().map(closed);
+            Transport::Tls(merged.servers.iter().map(|server| chain(server, tables)).chain(closed).collect())
         } else {
             Transport::Http(tables.route_config(format!("http.{}", merged.port), &merged.servers))
         };
         Listener { bind: merged.bind, port: merged.port, transport }
     };
     merged.into_iter().map(listener).collect()
+}
+
+/// A chain without a certificate: its handshakes fail.
+fn closed(server: &Wanted<'_>) -> Chain {
+    let origin = server.origin();
+    let name = format!("closed.{}.{}.{}", server.port, server.gateway.name(), server.gateway.namespace());
+    Chain {
+        server_names: server.hosts.iter().map(|host| host.pattern.clone()).collect(),
+        tls: ServerTls {
+            certificates: Vec::new(),
+            client_auth: ClientAuth::None,
+            min_version: TlsVersion::V1_2,
+            max_version: TlsVersion::V1_3,
+        },
+        routes: RouteConfig { name, virtual_hosts: Vec::new(), origins: vec![origin.clone()] },
+        origin,
+    }
 }
 
 fn chain(server: &Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {

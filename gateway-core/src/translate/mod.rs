@@ -81,17 +81,18 @@ impl Default for Settings {
 /// Translates all resources; what cannot be used is reported and left out.
 pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let gateways = valid(&resources.gateways, validate::gateway, &mut findings);
-    let services = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
-    let rules = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
-    let entries = valid(&resources.service_entries, validate::service_entry, &mut findings);
-    let rules = Rules::new(&rules, settings, &mut findings);
+    let (gateways, without) = valid(&resources.gateways, validate::gateway, &mut findings);
+    let (services, _) = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
+    let (rules, closing) = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
+    let (entries, _) = valid(&resources.service_entries, validate::service_entry, &mut findings);
+    let rules = Rules::new(&rules, &closing, settings, &mut findings);
     let mut clusters = Clusters::new(settings, Services::new(&entries, settings), rules);
     references::virtual_services(&services, resources, settings, &mut findings);
     references::service_entries(&entries, &mut findings);
 
     let selected = listeners::selected(&gateways, settings, &mut findings);
-    let merged = listeners::merge(&selected, &mut findings);
+    let mut merged = listeners::merge(&selected, &mut findings);
+    listeners::close(&mut merged, &without, settings);
     let bound = virtual_hosts::in_order(&services, settings);
     let mut tables =
         Tables { settings, services: &bound, clusters: &mut clusters, findings: &mut findings, used: BTreeMap::new() };
@@ -123,22 +124,21 @@ fn is_terminated(server: &Server) -> bool {
     protocol_of(server) == Some(Protocol::Https) && mode.is_some_and(|mode| !mode.is_passthrough())
 }
 
-/// The objects without errors, older ones first.
+/// The objects without errors, older ones first; and those with errors, which may not be served, but what they close
+/// must not become open.
 fn valid<'a, T>(
     objects: &'a [Object<T>],
     check: fn(&Object<T>, &mut Report<'_>),
     findings: &mut Vec<Diagnostic>,
-) -> Vec<&'a Object<T>> {
-    let mut good: Vec<&Object<T>> = Vec::new();
+) -> (Vec<&'a Object<T>>, Vec<&'a Object<T>>) {
+    let (mut good, mut bad): (Vec<&Object<T>>, Vec<&Object<T>>) = Default::default();
     for object in objects {
         let mut report = Report::new(object, findings);
         check(object, &mut report);
-        if report.errors() == 0 {
-            good.push(object);
-        }
+        if report.errors() == 0 { good.push(object) } else { bad.push(object) }
     }
     good.sort_by(|a, b| a.age_order().cmp(&b.age_order()));
-    good
+    (good, bad)
 }
 
 #[cfg(test)]

@@ -150,6 +150,13 @@ fn report_missing(
                     format!("no subset `{subset}` of `{host}`: requests are answered 503"),
                 )
                 .help("add it to a DestinationRule for this host"),
+            Unknown::Closed => report
+                .warn(
+                    REFERENCE,
+                    &at.key("host"),
+                    format!("the DestinationRule that wants TLS for `{host}` has an error: requests are answered 503"),
+                )
+                .help("mend the DestinationRule"),
         };
     }
 }

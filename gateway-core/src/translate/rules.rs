@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::services::has;
 use super::{Report, Settings, hosts};
 use crate::diagnostic::{Diagnostic, NO_EFFECT};
-use crate::istio::{ConnectionPool, DestinationRule, Object, Subset};
+use crate::istio::{ClientTls, ClientTlsMode, ConnectionPool, DestinationRule, Object, Subset};
 use crate::model::HostPattern;
 use crate::yaml::Path;
 
@@ -16,6 +16,8 @@ pub(super) struct Rules<'a> {
     /// Those exported to the gateway, of any namespace.
     exported: Vec<Group<'a>>,
     root: String,
+    /// Hosts that a rule with an error wants to be spoken to over TLS.
+    closed: Vec<HostPattern>,
 }
 
 /// The rules of one namespace for one host, older ones first.
@@ -28,13 +30,16 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Rules<'a> {
-    /// `rules`: older ones first.
+    /// `rules`: older ones first. `closing`: those with errors.
     pub(super) fn new(
         rules: &[&'a Object<DestinationRule>],
+        closing: &[&Object<DestinationRule>],
         settings: &Settings,
         findings: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut all = Self { own: Vec::new(), exported: Vec::new(), root: settings.root_namespace.clone() };
+        let closing = closing.iter().filter(|rule| wants_tls(&rule.spec));
+        let closed = closing.map(|rule| pattern(rule, settings)).collect();
+        let mut all = Self { own: Vec::new(), exported: Vec::new(), root: settings.root_namespace.clone(), closed };
         for rule in rules {
             let own_namespace = rule.namespace() == settings.namespace;
             let selector = rule.spec.workload_selector.as_ref();
@@ -60,6 +65,12 @@ impl<'a> Rules<'a> {
         all
     }
 
+    /// Whether a host must not be spoken to: what an operator wants to be encrypted is not sent in clear text.
+    pub(super) fn closes(&self, host: &str) -> bool {
+        let host = HostPattern::new(host);
+        self.closed.iter().any(|closed| closed.covers(&host))
+    }
+
     /// The rules for a host whose service is in `namespace`: the first place that has any, and there the most
     /// specific host.
     pub(super) fn find(&self, host: &str, namespace: Option<&str>) -> Option<&Group<'a>> {
@@ -71,9 +82,24 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn add<'a>(groups: &mut Vec<Group<'a>>, rule: &'a Object<DestinationRule>, selected: bool, settings: &Settings) {
+fn pattern(rule: &Object<DestinationRule>, settings: &Settings) -> HostPattern {
     let host = rule.spec.host.as_deref().unwrap_or_default();
-    let host = HostPattern::new(&hosts::full_name(host, rule.namespace(), settings));
+    HostPattern::new(&hosts::full_name(host, rule.namespace(), settings))
+}
+
+fn wants_tls(rule: &DestinationRule) -> bool {
+    let encrypted = |tls: &Option<ClientTls>| {
+        tls.as_ref().is_some_and(|tls| tls.mode.unwrap_or_default() != ClientTlsMode::Disable)
+    };
+    let subsets = rule.subsets.iter().filter_map(|subset| subset.traffic_policy.as_ref());
+    rule.traffic_policy
+        .iter()
+        .chain(subsets)
+        .any(|policy| encrypted(&policy.tls) || policy.port_level_settings.iter().any(|port| encrypted(&port.tls)))
+}
+
+fn add<'a>(groups: &mut Vec<Group<'a>>, rule: &'a Object<DestinationRule>, selected: bool, settings: &Settings) {
+    let host = pattern(rule, settings);
     let same = |group: &&mut Group<'a>| {
         group.namespace == rule.namespace() && group.host == host && group.selected == selected
     };

@@ -317,6 +317,31 @@ fn conflicting_servers_are_named_with_the_one_that_wins() {
     assert_eq!(conflict.severity, Severity::Warning);
 }
 
+/// Objects with errors are not served; what they close does not become open.
+#[test]
+fn what_has_an_error_closes_what_it_names() {
+    let strict = https("{mode: MUTUAL, credentialName: c, subjectAltNames: [x]}").replace("name: tls", "name: strict");
+    let all = https("{mode: SIMPLE, credentialName: c}").replace("a.com", "'*'");
+    let (config, findings) = alone(&format!("{strict}---\n{all}"));
+    assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
+    let Transport::Tls(chains) = &config.listener(443).unwrap().transport else { panic!("clear text") };
+    let shown: Vec<_> =
+        chains.iter().map(|chain| (chain.server_names[0].to_string(), chain.tls.certificates.len())).collect();
+    assert_eq!(shown, [("*".to_owned(), 1), ("a.com".to_owned(), 0)]);
+
+    let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n");
+    let rule = |policy: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: c, namespace: \
+             istio-system}}\nspec: {{host: c.app.svc.cluster.local, trafficPolicy: {policy}}}\n"
+        )
+    };
+    let clusters = |policy: &str| alone(&format!("{text}{}", rule(policy))).0.clusters.len();
+    assert_eq!(clusters("{tls: {mode: SIMPLE}}"), 0, "not built: no clear text instead");
+    assert_eq!(clusters("{portLevelSettings: [{port: {number: 80}, tls: {mode: MUTUAL}}]}"), 0);
+    assert_eq!(clusters("{tls: {mode: DISABLE}}"), 1);
+}
+
 /// All cases of a topic folder, or of all.
 fn cases(topics: impl Fn(&str) -> bool) -> Vec<(String, Value)> {
     let mut out = Vec::new();

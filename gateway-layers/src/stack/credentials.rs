@@ -44,6 +44,9 @@ pub(super) fn tls_config(chain: &Chain, config: &Config) -> Result<ServerConfig,
 type Failure = (bool, String);
 
 fn build(tls: &ServerTls, config: &Config) -> Result<ServerConfig, Failure> {
+    if tls.certificates.is_empty() {
+        return Err((false, "the Gateway has an error, and connections for its names are refused".to_owned()));
+    }
     let keys = tls.certificates.iter().map(|source| key(source, config)).collect::<Result<Vec<_>, _>>()?;
     let roots = match &tls.client_auth {
         ClientAuth::None => None,
