@@ -1,7 +1,8 @@
 //! Certificates: what they are, until when, and who uses them. Never their keys.
 use std::{collections::BTreeMap, fs, path::Path};
 
-use gateway_core::model::{CaSource, CertificateSource, Chain, ClientAuth, Config, Transport};
+use gateway_core::model::{CaSource, CertificateSource, Chain, ClientAuth, Config, Credential, PemRole, Transport};
+use gateway_layers::stack::{Problem, check_credentials};
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ pub(crate) struct SecretDump {
     pub(crate) name: String,
     /// `Cert Chain` or `CA`.
     pub(crate) r#type: String,
-    /// `ACTIVE`, or what is wrong.
+    /// `ACTIVE`, or what is wrong: `MISSING: ...`, `UNUSABLE: ...`.
     pub(crate) status: String,
     pub(crate) valid: bool,
     pub(crate) serial: String,
@@ -24,12 +25,14 @@ pub(crate) struct SecretDump {
 
 /// All credentials of a configuration, in the order of their names.
 pub(super) fn of(config: &Config) -> Vec<SecretDump> {
+    let problems = check_credentials(config);
     let mut found = BTreeMap::<(String, &str), SecretDump>::new();
     for listener in &config.listeners {
         let Transport::Tls(chains) = &listener.transport else { continue };
         for chain in chains {
-            for (name, kind, pem) in named(chain, config) {
-                let entry = found.entry((name.clone(), kind)).or_insert_with(|| dump(name, kind, pem));
+            for named in named(chain, config) {
+                let key = (named.name.clone(), named.kind);
+                let entry = found.entry(key).or_insert_with(|| dump(named, &problems));
                 entry.used_by.push(chain.origin.to_string());
             }
         }
@@ -37,43 +40,72 @@ pub(super) fn of(config: &Config) -> Vec<SecretDump> {
     found.into_values().collect()
 }
 
-type Named = (String, &'static str, Result<Vec<u8>, String>);
+/// A credential of a server: its certificate, and the texts that must be good for it to be of use.
+struct Named {
+    name: String,
+    kind: &'static str,
+    pem: Result<Vec<u8>, String>,
+    parts: Vec<Credential>,
+}
 
 fn named(chain: &Chain, config: &Config) -> Vec<Named> {
-    let certificates = chain.tls.certificates.iter().map(|source| match source {
-        CertificateSource::Files { chain, .. } => (chain.display().to_string(), "Cert Chain", file(chain)),
+    let mut out: Vec<_> = chain.tls.certificates.iter().map(|source| pair(source, config)).collect();
+    match &chain.tls.client_auth {
+        ClientAuth::None => {}
+        ClientAuth::Required(source) => out.push(authority(source, config)),
+    }
+    out
+}
+
+fn pair(source: &CertificateSource, config: &Config) -> Named {
+    let kind = "Cert Chain";
+    match source {
+        CertificateSource::Files { chain, key } => {
+            let parts =
+                vec![Credential::File(chain.clone(), PemRole::Chain), Credential::File(key.clone(), PemRole::Key)];
+            Named { name: chain.display().to_string(), kind, pem: file(chain), parts }
+        }
         CertificateSource::Secret(name) => {
             let secret = config.secret(name).ok_or_else(|| "does not exist".to_owned());
             let pem = secret.and_then(|secret| {
                 let pair = secret.certificate.as_ref().ok_or_else(|| "has no certificate with its key".to_owned());
                 pair.map(|(chain, _)| chain.0.to_vec())
             });
-            (name.to_string(), "Cert Chain", pem)
+            let parts = [PemRole::Chain, PemRole::Key].map(|role| Credential::Secret(name.clone(), role)).to_vec();
+            Named { name: name.to_string(), kind, pem, parts }
         }
-    });
-    let mut out: Vec<_> = certificates.collect();
-    match &chain.tls.client_auth {
-        ClientAuth::None => {}
-        ClientAuth::Required(CaSource::File(path)) => out.push((path.display().to_string(), "CA", file(path))),
-        ClientAuth::Required(CaSource::Secrets(names)) => {
+    }
+}
+
+fn authority(source: &CaSource, config: &Config) -> Named {
+    let kind = "CA";
+    match source {
+        CaSource::File(path) => {
+            let parts = vec![Credential::File(path.clone(), PemRole::ClientCa)];
+            Named { name: path.display().to_string(), kind, pem: file(path), parts }
+        }
+        CaSource::Secrets(names) => {
             let found = names.iter().find_map(|name| config.secret(name));
             let name = found.map(|secret| &secret.name).or_else(|| names.first());
             let ca = found.and_then(|secret| secret.ca.as_ref()).map(|ca| ca.0.to_vec());
-            let name = name.map(ToString::to_string).unwrap_or_default();
-            out.push((name, "CA", ca.ok_or_else(|| "has no CA".to_owned())));
+            Named {
+                name: name.map(ToString::to_string).unwrap_or_default(),
+                kind,
+                pem: ca.ok_or_else(|| "has no CA".to_owned()),
+                parts: name.map(|name| Credential::Secret(name.clone(), PemRole::ClientCa)).into_iter().collect(),
+            }
         }
     }
-    out
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| error.to_string())
 }
 
-fn dump(name: String, kind: &str, pem: Result<Vec<u8>, String>) -> SecretDump {
+fn dump(named: Named, problems: &[Problem]) -> SecretDump {
     let mut dump = SecretDump {
-        name,
-        r#type: kind.to_owned(),
+        name: named.name,
+        r#type: named.kind.to_owned(),
         status: "ACTIVE".to_owned(),
         valid: false,
         serial: String::new(),
@@ -81,20 +113,29 @@ fn dump(name: String, kind: &str, pem: Result<Vec<u8>, String>) -> SecretDump {
         not_before: String::new(),
         used_by: Vec::new(),
     };
-    let read = pem.and_then(|pem| CertificateDer::from_pem_slice(&pem).map_err(|error| error.to_string()));
-    match read {
+    let about = |problem: &&Problem| problem.credential.as_ref().is_some_and(|part| named.parts.contains(part));
+    let problem = problems.iter().find(about);
+    match named.pem {
         Err(reason) => dump.status = format!("MISSING: {reason}"),
-        Ok(der) => match x509_parser::parse_x509_certificate(&der) {
-            Err(error) => dump.status = format!("UNREADABLE: {error}"),
-            Ok((_, certificate)) => {
-                let validity = certificate.validity();
-                let time = |seconds| Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
-                dump.valid = validity.is_valid();
-                dump.serial = certificate.raw_serial_as_string().replace(':', "");
-                dump.not_after = time(validity.not_after.timestamp());
-                dump.not_before = time(validity.not_before.timestamp());
+        Ok(pem) => {
+            certificate(&pem, &mut dump);
+            if let Some(problem) = problem {
+                dump.status = format!("UNUSABLE: {}", problem.message);
+                dump.valid = false;
             }
-        },
+        }
     }
     dump
+}
+
+/// What the first certificate says about itself.
+fn certificate(pem: &[u8], dump: &mut SecretDump) {
+    let Ok(der) = CertificateDer::from_pem_slice(pem) else { return };
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&der) else { return };
+    let validity = certificate.validity();
+    let time = |seconds| Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
+    dump.valid = validity.is_valid();
+    dump.serial = certificate.raw_serial_as_string().replace(':', "");
+    dump.not_after = time(validity.not_after.timestamp());
+    dump.not_before = time(validity.not_before.timestamp());
 }

@@ -1,6 +1,7 @@
 //! The program as its users meet it: the real binary, real sockets, curl.
 mod admin;
 mod check;
+mod credentials;
 mod demo;
 mod drain;
 mod logs;

@@ -23,7 +23,9 @@ pub use self::{
         Action, Destination, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, RedirectPath, Route,
         UriScheme,
     },
-    tls::{CaSource, CertificateSource, ClientAuth, Pem, Secret, SecretName, ServerTls, TlsVersion},
+    tls::{
+        CaSource, CertificateSource, ClientAuth, Credential, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion,
+    },
 };
 
 /// Everything the gateway serves: what `translate` makes of the resources.

@@ -81,6 +81,26 @@ pub struct Secret {
     pub ca: Option<Pem>,
 }
 
+/// One PEM text of a credential: what a message about it can point at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Credential {
+    /// A value of a secret.
+    Secret(SecretName, PemRole),
+    /// A file that is named by its path.
+    File(PathBuf, PemRole),
+}
+
+/// What a PEM text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PemRole {
+    /// The server's certificate and what it was signed with, leaf first.
+    Chain,
+    /// Its private key.
+    Key,
+    /// The CA of client certificates.
+    ClientCa,
+}
+
 /// A PEM text. Never shown: it may be a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pem(pub Arc<[u8]>);

@@ -5,6 +5,7 @@
 mod actions;
 mod clusters;
 mod conditions;
+mod credentials;
 mod duration;
 mod grpc;
 mod header_ops;
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 
 use self::clusters::Clusters;
+pub use self::credentials::unusable;
 use self::protocol::Protocol;
 use self::report::Report;
 use self::rules::Rules;

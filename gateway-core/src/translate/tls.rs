@@ -1,11 +1,10 @@
 //! TLS settings of a server and the credentials they name, to the model.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Settings;
 use crate::istio::{self, Object, TlsMode, TlsProtocol};
-use crate::model::{CaSource, CertificateSource, ClientAuth, Pem, Secret, SecretName, ServerTls, TlsVersion};
+use crate::model::{CaSource, CertificateSource, ClientAuth, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion};
 
 /// The TLS settings of a server that passed the checks.
 pub(super) fn server_tls(tls: &istio::ServerTls, settings: &Settings) -> ServerTls {
@@ -76,15 +75,25 @@ pub(super) fn has_crl(object: &Object<istio::Secret>) -> bool {
     CRL_KEYS.iter().any(|key| object.spec.values.get(*key).is_some_and(|value| !value.is_empty()))
 }
 
+/// The key whose value serves as this, if one is there.
+pub(super) fn key_of(secret: &istio::Secret, role: PemRole) -> Option<&'static str> {
+    let there = |key: &str| secret.values.get(key).is_some_and(|value| !value.is_empty());
+    let pair = || CERTIFICATE_KEYS.into_iter().find(|(chain, key)| there(chain) && there(key));
+    match role {
+        PemRole::Chain => pair().map(|(chain, _)| chain),
+        PemRole::Key => pair().map(|(_, key)| key),
+        PemRole::ClientCa => CA_KEYS.into_iter().find(|key| there(key)),
+    }
+}
+
 /// A credential as the model has it.
 pub(super) fn secret(object: &Object<istio::Secret>) -> Secret {
-    let values: &BTreeMap<String, Vec<u8>> = &object.spec.values;
-    let pem = |key: &str| {
-        let value = values.get(key).filter(|value| !value.is_empty())?;
+    let pem = |role| {
+        let value = object.spec.values.get(key_of(&object.spec, role)?)?;
         Some(Pem(Arc::from(value.as_slice())))
     };
     let name = SecretName { namespace: object.namespace().into(), name: object.name().into() };
-    let certificate = CERTIFICATE_KEYS.iter().find_map(|(chain, key)| Some((pem(chain)?, pem(key)?)));
-    let ca = CA_KEYS.iter().find_map(|key| pem(key)).filter(|_| !has_crl(object));
+    let certificate = pem(PemRole::Chain).zip(pem(PemRole::Key));
+    let ca = pem(PemRole::ClientCa).filter(|_| !has_crl(object));
     Secret { name, certificate, ca }
 }

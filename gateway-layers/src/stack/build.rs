@@ -153,8 +153,8 @@ fn tls_table(listener: &Listener, ids: &[ServerId], config: &Config, problems: &
     for (chain, id) in chains.iter().zip(ids) {
         let server = match tls_config(chain, config) {
             Ok(config) => TlsServer::new(config),
-            Err(problem) => {
-                problems.push(problem);
+            Err(found) => {
+                problems.extend(found);
                 TlsServer::unavailable()
             }
         };

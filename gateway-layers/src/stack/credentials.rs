@@ -2,11 +2,12 @@
 use std::{fmt, fs, path::Path};
 
 use gateway_core::model::{
-    CaSource, CertificateSource, Chain, ClientAuth, Config, Origin, Secret, ServerTls, TlsVersion, Transport,
+    CaSource, CertificateSource, Chain, ClientAuth, Config, Credential, Origin, PemRole, Secret, ServerTls, TlsVersion,
+    Transport,
 };
-use rustls::{ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
 
-use crate::conn::tls::{certified_key, client_roots, server_config_with};
+use crate::conn::tls::{CertificateError, certified_key, client_roots, server_config_with};
 
 /// Something about a credential that its operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub struct Problem {
     pub message: String,
     /// The server in the YAML.
     pub origin: Origin,
+    /// The text that is of no use. None if nothing is there to be looked at: a secret that does not exist or lacks a
+    /// part, a server with an error of another kind.
+    pub credential: Option<Credential>,
 }
 
 impl fmt::Display for Problem {
@@ -33,29 +37,53 @@ pub fn check_credentials(config: &Config) -> Vec<Problem> {
         Transport::Http(_) => &[][..],
         Transport::Tls(chains) => chains.as_slice(),
     });
-    chains.filter_map(|chain| tls_config(chain, config).err()).collect()
+    chains.flat_map(|chain| tls_config(chain, config).err().unwrap_or_default()).collect()
 }
 
-/// The configuration of a TLS server.
-pub(super) fn tls_config(chain: &Chain, config: &Config) -> Result<ServerConfig, Problem> {
-    build(&chain.tls, config).map_err(|(error, message)| Problem { error, message, origin: chain.origin.clone() })
+/// The configuration of a TLS server, or everything that is wrong with its credentials.
+pub(super) fn tls_config(chain: &Chain, config: &Config) -> Result<ServerConfig, Vec<Problem>> {
+    let problem = |Failure { error, message, credential }| {
+        let origin = chain.origin.clone();
+        Problem { error, message, origin, credential }
+    };
+    build(&chain.tls, config).map_err(|failures| failures.into_iter().map(problem).collect())
 }
 
-type Failure = (bool, String);
+/// A [`Problem`] of a server that is not named yet.
+struct Failure {
+    error: bool,
+    message: String,
+    credential: Option<Credential>,
+}
 
-fn build(tls: &ServerTls, config: &Config) -> Result<ServerConfig, Failure> {
-    if tls.certificates.is_empty() {
-        return Err((false, "the Gateway has an error, and connections for its names are refused".to_owned()));
+impl Failure {
+    const fn warning(message: String) -> Self {
+        Self { error: false, message, credential: None }
     }
-    let keys = tls.certificates.iter().map(|source| key(source, config)).collect::<Result<Vec<_>, _>>()?;
+}
+
+fn build(tls: &ServerTls, config: &Config) -> Result<ServerConfig, Vec<Failure>> {
+    if tls.certificates.is_empty() {
+        let message = "the Gateway has an error, and connections for its names are refused".to_owned();
+        return Err(vec![Failure::warning(message)]);
+    }
+    let mut failures = Vec::new();
+    let keys = tls.certificates.iter().filter_map(|source| kept(key(source, config), &mut failures)).collect();
     let roots = match &tls.client_auth {
         ClientAuth::None => None,
-        ClientAuth::Required(source) => {
-            let (error, pem) = authority(source, config)?;
-            Some(client_roots(&pem).map_err(|reason| (error, reason.to_string()))?)
-        }
+        ClientAuth::Required(source) => kept(authority(source, config), &mut failures),
     };
-    server_config_with(keys, roots, versions(tls)).map_err(|reason| (true, reason.to_string()))
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    let refused =
+        |reason: CertificateError| vec![Failure { error: true, message: reason.to_string(), credential: None }];
+    server_config_with(keys, roots, versions(tls)).map_err(refused)
+}
+
+/// A part, or its failure put aside.
+fn kept<T>(part: Result<T, Failure>, failures: &mut Vec<Failure>) -> Option<T> {
+    part.map_err(|failure| failures.push(failure)).ok()
 }
 
 const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
@@ -73,31 +101,66 @@ const fn versions(tls: &ServerTls) -> &'static [&'static SupportedProtocolVersio
 fn key(source: &CertificateSource, config: &Config) -> Result<CertifiedKey, Failure> {
     match source {
         CertificateSource::Files { chain, key } => {
-            certified_key(&file(chain)?, &file(key)?).map_err(|reason| (true, format!("{}: {reason}", chain.display())))
+            let texts = (file(chain, PemRole::Chain)?, file(key, PemRole::Key)?);
+            certified_key(&texts.0, &texts.1).map_err(|reason| {
+                let role = role(&reason);
+                let path = if role == PemRole::Key { key } else { chain };
+                let message = format!("{}: {reason}", path.display());
+                Failure { error: true, message, credential: Some(Credential::File(path.clone(), role)) }
+            })
         }
         CertificateSource::Secret(name) => {
-            let secret = config.secret(name).ok_or_else(|| (false, format!("secret {name} does not exist")))?;
+            let secret =
+                config.secret(name).ok_or_else(|| Failure::warning(format!("secret {name} does not exist")))?;
             let pair = secret.certificate.as_ref();
-            let (chain, key) = pair.ok_or_else(|| (false, format!("secret {name} has no certificate with its key")))?;
-            certified_key(&chain.0, &key.0).map_err(|reason| (false, format!("secret {name}: {reason}")))
+            let (chain, key) =
+                pair.ok_or_else(|| Failure::warning(format!("secret {name} has no certificate with its key")))?;
+            certified_key(&chain.0, &key.0).map_err(|reason| of_secret(secret, &reason))
         }
     }
 }
 
-fn authority(source: &CaSource, config: &Config) -> Result<(bool, Vec<u8>), Failure> {
+fn authority(source: &CaSource, config: &Config) -> Result<RootCertStore, Failure> {
     match source {
-        CaSource::File(path) => Ok((true, file(path)?)),
+        CaSource::File(path) => client_roots(&file(path, PemRole::ClientCa)?).map_err(|reason| Failure {
+            error: true,
+            message: format!("{}: {reason}", path.display()),
+            credential: Some(Credential::File(path.clone(), PemRole::ClientCa)),
+        }),
         CaSource::Secrets(names) => {
             let listed = || names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let found: Option<&Secret> = names.iter().find_map(|name| config.secret(name));
-            let found = found.ok_or_else(|| (false, format!("none of the secrets {} exists", listed())))?;
+            let found = found.ok_or_else(|| Failure::warning(format!("none of the secrets {} exists", listed())))?;
             let ca = found.ca.as_ref();
-            let ca = ca.ok_or_else(|| (false, format!("secret {} has no CA for client certificates", found.name)))?;
-            Ok((false, ca.0.to_vec()))
+            let ca =
+                ca.ok_or_else(|| Failure::warning(format!("secret {} has no CA for client certificates", found.name)))?;
+            client_roots(&ca.0).map_err(|reason| of_secret(found, &reason))
         }
     }
 }
 
-fn file(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| (true, format!("cannot read {}: {error}", path.display())))
+/// A secret that is there and of no use: only its servers' handshakes fail.
+fn of_secret(secret: &Secret, reason: &CertificateError) -> Failure {
+    Failure {
+        error: false,
+        message: format!("secret {}: {reason}", secret.name),
+        credential: Some(Credential::Secret(secret.name.clone(), role(reason))),
+    }
+}
+
+/// The text that the error is about. Of a pair that does not fit the key is more often the wrong one.
+const fn role(reason: &CertificateError) -> PemRole {
+    match reason {
+        CertificateError::Certificate(_) => PemRole::Chain,
+        CertificateError::Authority(_) => PemRole::ClientCa,
+        CertificateError::Key(_) | CertificateError::Mismatch(_) | CertificateError::Tls(_) => PemRole::Key,
+    }
+}
+
+fn file(path: &Path, role: PemRole) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure {
+        error: true,
+        message: format!("cannot read {}: {error}", path.display()),
+        credential: Some(Credential::File(path.to_owned(), role)),
+    })
 }

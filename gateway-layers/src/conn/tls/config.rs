@@ -7,7 +7,10 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject as _},
+};
 
 /// Why a credential is of no use. No text of the key is in it.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +43,10 @@ fn provider() -> Arc<CryptoProvider> {
 /// If either cannot be read, or they do not fit.
 pub fn certified_key(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, CertificateError> {
     let chain = certificates(chain).map_err(CertificateError::Certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| CertificateError::Key(error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => CertificateError::Key("no PRIVATE KEY block".to_owned()),
+        error => CertificateError::Key(error.to_string()),
+    })?;
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(CertificateError::Mismatch)
 }
 

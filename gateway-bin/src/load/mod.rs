@@ -1,4 +1,6 @@
 //! Files to a configuration and its findings: the one way, for every command.
+mod credentials;
+
 use std::{
     fs,
     io::{self, Read as _},
@@ -8,12 +10,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use gateway_core::{
-    diagnostic::{Diagnostic, Severity, SourceFile, UNSUPPORTED_KIND},
+    diagnostic::{Diagnostic, Label, Place, Severity, SourceFile, UNSUPPORTED_KIND},
     istio::{ParseOptions, parse},
     model::Config,
     translate::{Settings, translate},
 };
-use gateway_layers::stack::{Problem, check_credentials};
 
 use crate::cli::ConfigArgs;
 
@@ -22,8 +23,6 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 /// Keys of a secret that are read from a folder.
 const SECRET_KEYS: [&str; 10] =
     ["tls.crt", "tls.key", "ca.crt", "ca.crl", "tls.ocsp-staple", "cert", "key", "cacert", "crl", "cert-chain"];
-/// Code of findings about PEM files and secrets; Istio's "credential".
-const CREDENTIAL: &str = "IST0161";
 
 /// What was read.
 pub(crate) struct Loaded {
@@ -48,6 +47,7 @@ pub(crate) fn load(args: &ConfigArgs, start: bool) -> anyhow::Result<Loaded> {
     for path in &args.files {
         read(path, &mut files)?;
     }
+    let in_files = files.len();
     if let Some(folder) = &args.secrets {
         secrets(folder, &args.namespace, &mut files)?;
     }
@@ -70,20 +70,10 @@ pub(crate) fn load(args: &ConfigArgs, start: bool) -> anyhow::Result<Loaded> {
     }
     let (config, more) = translate(&resources, &settings);
     findings.extend(more);
-    findings.extend(check_credentials(&config).iter().filter(|problem| problem.error).map(|p| of_problem(p, start)));
+    findings.extend(credentials::findings(&config, &resources, start));
+    let folders = &files[in_files..];
+    findings.iter_mut().flat_map(|finding| &mut finding.labels).for_each(|label| in_folder(label, folders));
     Ok(Loaded { files, config, findings })
-}
-
-/// Secrets that are missing were told by the translation; files are told here.
-fn of_problem(problem: &Problem, start: bool) -> Diagnostic {
-    let severity = if start { Severity::Error } else { Severity::Warning };
-    let origin = &problem.origin;
-    let mut finding = Diagnostic::new(CREDENTIAL, severity, format!("{} ({})", problem.message, origin.object));
-    let place = gateway_core::diagnostic::Place { range: 0..0, line: origin.line as usize, column: 1 };
-    finding.path = origin.path.to_string();
-    finding.help("give a PEM file that this process can read; `run` does not start without it");
-    finding.note(format!("the server is at {}:{}", origin.file, place.line));
-    finding
 }
 
 fn read(path: &Path, files: &mut Vec<SourceFile>) -> anyhow::Result<()> {
@@ -161,6 +151,16 @@ fn secrets(folder: &Path, namespace: &str, files: &mut Vec<SourceFile>) -> anyho
         files.push(SourceFile::new(folder.join(name).display().to_string(), secret.to_string()));
     }
     Ok(())
+}
+
+/// A secret that was read from a folder has no lines that a user could look at: its place is the file of the key.
+fn in_folder(label: &mut Label, folders: &[SourceFile]) {
+    let Some(secret) = folders.iter().find(|folder| *folder.name == *label.file) else { return };
+    let marked = secret.text.get(label.place.range.clone()).unwrap_or_default().trim_matches('"');
+    if SECRET_KEYS.contains(&marked) {
+        label.file = format!("{}/{marked}", label.file).into();
+    }
+    label.place = Place { range: 0..0, line: 1, column: 1 };
 }
 
 /// A key's file, if it is there. A link must not lead out of the folder of secrets.
