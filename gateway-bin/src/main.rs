@@ -9,8 +9,6 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::{Cli, Command};
 
 /// Exit codes, the same for every command and output format.
@@ -24,7 +22,7 @@ mod exit {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::of_process().command {
         Command::Run(args) => cmd::run::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::ProxyConfig(args) => cmd::proxy_config::run(&args),

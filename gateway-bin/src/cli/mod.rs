@@ -1,4 +1,6 @@
-//! The words of the command line. Each flag is also an environment variable, `GATEWAY_` and its name.
+//! The words of the command line. Most flags are environment variables too, `GATEWAY_` and
+//! the flag's name; one that is empty counts as unset.
+mod parse;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
@@ -43,7 +45,7 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Reports everything that is wrong in a configuration; the running gateway uses the same code.
     ///
-    /// Exit codes: 0 nothing at or above --fail-on, 3 findings, 1 the files cannot be read, 2 usage.
+    /// Exit codes: 0 nothing at or above --fail-on, 3 findings, 1 the files cannot be read, 2 usage (no -f, too).
     #[command(visible_aliases = ["analyze", "validate"])]
     Check(CheckArgs),
     /// Shows listeners, routes, clusters or secrets, of files or of the running gateway.
@@ -56,15 +58,9 @@ pub(crate) enum Command {
 /// Where the configuration is, and what this gateway is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigArgs {
-    /// A file, a folder with its sub-folders (*.yaml, *.yml, *.json), or `-` for standard input. Repeatable.
-    #[arg(
-        short,
-        long = "file",
-        value_name = "PATH",
-        env = "GATEWAY_FILE",
-        value_delimiter = ':',
-        help_heading = "Configuration"
-    )]
+    /// A file, a folder with its sub-folders (*.yaml, *.yml, *.json), or `-` for standard input. Repeatable;
+    /// the variable is a list with `:` between the paths.
+    #[arg(short, long = "file", value_name = "PATH", env = "GATEWAY_FILE", help_heading = "Configuration")]
     pub(crate) files: Vec<PathBuf>,
     /// A folder of secrets: DIR/NAME/tls.crt, tls.key, ca.crt (or cert, key, cacert).
     #[arg(long, value_name = "DIR", env = "GATEWAY_SECRETS", help_heading = "Configuration")]
@@ -219,7 +215,7 @@ pub(crate) struct ProxyConfigArgs {
     pub(crate) what: What,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// The running gateway to ask, if there is no -f.
+    /// The running gateway to ask, if there is no -f; given as a flag it goes before GATEWAY_FILE.
     #[arg(long, env = "GATEWAY_ADMIN", default_value = "127.0.0.1:15000")]
     pub(crate) admin: Admin,
     /// Form.

@@ -25,7 +25,7 @@ use crate::{
 /// Prints the part that was asked for.
 pub(crate) fn run(args: &ProxyConfigArgs) -> anyhow::Result<ExitCode> {
     let dump = if args.config.files.is_empty() {
-        let Some(address) = args.admin.0 else { bail!("name files (-f PATH) or a running gateway (--admin ADDR)") };
+        let address = args.admin.0.context("name files (-f PATH) or a running gateway (--admin ADDR)")?;
         match ask(address) {
             Ok(dump) => dump,
             Err(error) => {

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::check::summary;
+use super::check::{no_color, summary};
 use crate::{
     admin,
     cli::{DrainArgs, OnError, RunArgs},
@@ -53,7 +53,7 @@ pub(crate) fn loaded(args: &RunArgs) -> anyhow::Result<Result<Config, ExitCode>>
 
 /// Prints the findings; the exit code if they forbid to start.
 fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> {
-    let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = io::stderr().is_terminal() && !no_color();
     let worth: Vec<_> = loaded.findings.iter().filter(|finding| finding.severity > Severity::Note).cloned().collect();
     io::stderr().write_all(render(&worth, &loaded.files, color).as_bytes())?;
     for note in loaded.findings.iter().filter(|finding| finding.severity == Severity::Note) {

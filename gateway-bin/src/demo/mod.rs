@@ -5,6 +5,7 @@ mod tour;
 mod upstreams;
 
 use std::{
+    ffi::OsStr,
     io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -12,7 +13,6 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use clap::Parser as _;
 use gateway_core::model::{Config, Endpoints};
 
 use self::{files::Folder, upstreams::Upstream};
@@ -71,10 +71,11 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 
 /// The flags that `gateway run` would be given; what is not set here comes from `GATEWAY_*` or is `run`'s default.
 fn run_args(folder: &Folder, ports: Ports) -> anyhow::Result<RunArgs> {
-    let Command::Run(mut args) = Cli::try_parse_from(["gateway", "run"])?.command else {
+    let config = folder.config();
+    let words = ["gateway", "run", "--file"].map(OsStr::new).into_iter().chain([config.as_os_str()]);
+    let Command::Run(mut args) = Cli::from_words(words)?.command else {
         bail!("`gateway run` is not a command");
     };
-    args.config.files = vec![folder.config()];
     args.config.secrets = Some(folder.secrets());
     args.ports = [(80, ports.http), (443, ports.https)].map(|(port, to)| PortMap { port, address: local(to) }).to_vec();
     args.admin = Admin(Some(local(ports.admin)));

@@ -40,9 +40,6 @@ impl Loaded {
 
 /// Reads and translates everything. `start`: a PEM file that does not exist is an error, not a warning.
 pub(crate) fn load(args: &ConfigArgs, start: bool) -> anyhow::Result<Loaded> {
-    if args.files.is_empty() {
-        bail!("no configuration is named: -f PATH");
-    }
     let mut files = Vec::new();
     for path in &args.files {
         read(path, &mut files)?;

@@ -132,4 +132,9 @@ fn what_cannot_be_read_is_1_and_usage_is_2() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("/nowhere.yaml"), "{}", said.err);
     assert_eq!(ended(&["check", "--no-such-flag"]).code, 2);
+    for args in [&["check"][..], &["run"], &["pc", "routes", "--admin", "off"]] {
+        let said = ended(args);
+        assert_eq!(said.code, 2, "{args:?}");
+        assert!(said.err.contains("-f PATH") && said.err.contains("Usage: gateway "), "{}", said.err);
+    }
 }
