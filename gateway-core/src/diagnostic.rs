@@ -31,6 +31,8 @@ pub const SURPRISE: &str = "GW0008";
 pub const NEEDS_MESH: &str = "GW0009";
 /// A VirtualService or one of its hosts is bound to nothing.
 pub const UNBOUND: &str = "GW0010";
+/// A file cannot be read.
+pub const UNREADABLE: &str = "GW0011";
 /// A field or value is deprecated.
 pub const DEPRECATED: &str = "IST0002";
 /// A referenced object does not exist.

@@ -23,7 +23,7 @@ Examples:
 const RUN_EXAMPLES: &str = "\
 Examples:
   gateway run -f gateway.yaml -f routes/           files and folders (with sub-folders: *.yaml, *.yml, *.json)
-  kubectl get gw,vs,dr,se,secret -A -o yaml | gateway run -f -
+  kubectl get gw,vs,dr,se,secret -n istio-system -o yaml | gateway run -f -
   gateway run -f config/ --port 80=8080            port 80 of the YAML, without root
   gateway run -f config/ --resolve reviews:9080=127.0.0.1:9080
 ";
@@ -59,7 +59,7 @@ pub(crate) enum Command {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigArgs {
     /// A file, a folder with its sub-folders (*.yaml, *.yml, *.json), or `-` for standard input. Repeatable;
-    /// the variable is a list with `:` between the paths.
+    /// the variable is a list with `:` between the paths. A file may be of 16 MiB.
     #[arg(short, long = "file", value_name = "PATH", env = "GATEWAY_FILE", help_heading = "Configuration")]
     pub(crate) files: Vec<PathBuf>,
     /// A folder of secrets: DIR/NAME/tls.crt, tls.key, ca.crt (or cert, key, cacert).

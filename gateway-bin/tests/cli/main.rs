@@ -4,6 +4,7 @@ mod check;
 mod credentials;
 mod demo;
 mod drain;
+mod files;
 mod flags;
 mod logs;
 mod proxy_config;

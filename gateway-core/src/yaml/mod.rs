@@ -13,7 +13,7 @@ mod shape;
 pub use check::check;
 pub(crate) use check::closest;
 pub use node::{Entry, Kind, Node, Path};
-pub use read::{Document, read};
+pub use read::{Document, MAX_BYTES, read};
 pub use scalar::Scalar;
 pub use shape::{Field, ObjectShape, Shape};
 

@@ -8,7 +8,7 @@ use super::{Entry, Kind, Node, Scalar};
 use crate::diagnostic::{Diagnostic, Place, SYNTAX, Severity, SourceFile, YAML_FORM};
 
 /// Larger files are refused unread.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Lists and mappings inside each other.
 const MAX_DEPTH: usize = 128;
 
@@ -25,7 +25,8 @@ pub struct Document {
 pub fn read(file: &SourceFile) -> Vec<Document> {
     let name: Arc<str> = file.name.as_str().into();
     if file.text.len() > MAX_BYTES {
-        let mut finding = Diagnostic::new(YAML_FORM, Severity::Error, "the file is larger than 4 MiB");
+        let mut finding =
+            Diagnostic::new(YAML_FORM, Severity::Error, format!("the file is larger than {} MiB", MAX_BYTES >> 20));
         finding.at(&name, Place { range: 0..0, line: 1, column: 1 }, "").help("split it into several files");
         return vec![Document { root: None, findings: vec![finding] }];
     }
