@@ -92,7 +92,8 @@ pub(crate) struct ConfigArgs {
     /// What follows `NAME.NAMESPACE.svc.` in a service's name.
     #[arg(long, env = "GATEWAY_CLUSTER_DOMAIN", default_value = "cluster.local", help_heading = "Configuration")]
     pub(crate) cluster_domain: String,
-    /// Sends a destination host to an address; `/h2` speaks HTTP/2 to it. Repeatable.
+    /// Sends a destination host to an address; `/h2` speaks HTTP/2 to it. A flag with the port of the destination goes
+    /// before one without a port. Repeatable.
     #[arg(
         long,
         value_name = "HOST[:PORT]=ADDR:PORT[/h2]",

@@ -160,7 +160,13 @@ impl FromStr for Resolve {
             None => (from, None),
         };
         let (address, h2) = to.strip_suffix("/h2").map_or((to, false), |address| (address, true));
-        let address = address.parse().map_err(|_| wanted())?;
+        let address: SocketAddr = address.parse().map_err(|_| wanted())?;
+        if host.is_empty() {
+            return Err(format!("{}: the host is empty", wanted()));
+        }
+        if port == Some(0) || address.port() == 0 {
+            return Err(format!("{}: there is no port 0", wanted()));
+        }
         Ok(Self(ResolveRule { host: host.to_owned(), port, address, h2 }))
     }
 }
@@ -212,6 +218,11 @@ mod tests {
         assert_eq!(port.address, "127.0.0.1:8443".parse().expect("valid"));
         let resolve: Resolve = "a.app:80=127.0.0.1:9000/h2".parse().expect("valid");
         assert_eq!((resolve.0.host.as_str(), resolve.0.port, resolve.0.h2), ("a.app", Some(80), true));
+        for bad in
+            ["=127.0.0.1:1", ":80=127.0.0.1:1", "a:0=127.0.0.1:1", "a=127.0.0.1:0", "a=127.0.0.1", "a:x=127.0.0.1:1"]
+        {
+            assert!(bad.parse::<Resolve>().is_err(), "{bad}");
+        }
         assert!("a".parse::<Resolve>().is_err() && "80".parse::<PortMap>().is_err() && "x".parse::<Admin>().is_err());
         assert_eq!((duration("500ms"), duration("2m")), (Ok(Duration::from_millis(500)), Ok(Duration::from_secs(120))));
         assert!(duration("5").is_err());

@@ -53,3 +53,15 @@ fn an_address_that_is_given_goes_before_files_of_the_variable() {
     assert_eq!(said.code, 2, "{}", said.err);
     assert!(said.err.contains("-f and --admin"), "{}", said.err);
 }
+
+#[test]
+fn an_address_that_nobody_uses_is_warned_about_and_a_bad_one_is_refused() {
+    let dir = folder(&[("shop.yaml", &shop(upstream::hello()))]);
+    let said = ended(&["check", "-f", arg(dir.path()), "--resolve", "shop.internl=127.0.0.1:9"]);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("`shop.internl` (--resolve)") && said.out.contains("`shop.internal`?"), "{}", said.out);
+    for bad in ["=127.0.0.1:9", "a:0=127.0.0.1:9", "a=127.0.0.1:0"] {
+        let said = ended(&["check", "-f", arg(dir.path()), "--resolve", bad]);
+        assert!(said.code == 2 && said.err.contains("HOST[:PORT]=ADDR:PORT"), "{bad}: {}", said.err);
+    }
+}

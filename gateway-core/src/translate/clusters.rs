@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::fixed::FixedAddresses;
 use super::rules::Rules;
 use super::services::{Service, Services};
 use super::{ResolveRule, Settings, duration, hosts, rules};
+use crate::diagnostic::Diagnostic;
 use crate::istio::{Destination, H2Upgrade};
 use crate::model::{Cluster, ClusterName, Endpoint, Endpoints, Protocol};
 
@@ -27,16 +29,18 @@ pub(super) struct Clusters<'a> {
     settings: &'a Settings,
     services: Services<'a>,
     rules: Rules<'a>,
+    fixed: FixedAddresses<'a>,
     built: BTreeMap<ClusterName, Cluster>,
 }
 
 impl<'a> Clusters<'a> {
     pub(super) const fn new(settings: &'a Settings, services: Services<'a>, rules: Rules<'a>) -> Self {
-        Self { settings, services, rules, built: BTreeMap::new() }
+        Self { settings, services, rules, fixed: FixedAddresses::new(settings), built: BTreeMap::new() }
     }
 
-    /// All clusters that were asked for and are known, by name.
-    pub(super) fn into_built(self) -> Vec<Cluster> {
+    /// All clusters that were asked for and are known, by name. Warns of fixed addresses that nobody asked for.
+    pub(super) fn into_built(self, findings: &mut Vec<Diagnostic>) -> Vec<Cluster> {
+        self.fixed.report_unused(findings);
         self.built.into_values().collect()
     }
 
@@ -51,15 +55,18 @@ impl<'a> Clusters<'a> {
         let host = hosts::full_name(written, namespace, self.settings);
         let asked = destination.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
         let service = self.services.find(&host, namespace);
-        let fixed = self.fixed(written, &host, asked);
-        let listed = service.and_then(Service::only_port);
-        let port = asked.or(listed).or_else(|| fixed.and_then(|rule| rule.port)).unwrap_or(server_port);
+        let listed = service.and_then(Service::only_port).or_else(|| self.fixed.only_port(&host));
+        let port = asked.or(listed).unwrap_or(server_port);
+        let fixed = self.fixed.find(&host, port);
         let subset = destination.subset.as_deref().unwrap_or_default();
         let name = ClusterName { host: host.as_str().into(), port, subset: subset.into() };
         if self.built.contains_key(&name) {
             return (name, None);
         }
-        match self.build(&name, service, fixed, asked.map(|_| written)) {
+        // An address that is given stands for a service of the namespace that names it, unless that is known better.
+        let by_name = hosts::service(&host, self.settings).map(|(_, namespace)| namespace);
+        let home = service.map(|service| service.namespace).or(by_name).or_else(|| fixed.map(|_| namespace));
+        match self.build(&name, service, fixed, home, asked.map(|_| written)) {
             Ok(cluster) => {
                 self.built.insert(name.clone(), cluster);
                 (name, None)
@@ -68,20 +75,21 @@ impl<'a> Clusters<'a> {
         }
     }
 
-    /// `dns`: the name as written, if it may be looked up.
+    /// `home`: the namespace whose rules for the host count. `dns`: the name as written, if it may be looked up.
     fn build(
         &self,
         name: &ClusterName,
         service: Option<&Service<'a>>,
         fixed: Option<&ResolveRule>,
+        home: Option<&str>,
         dns: Option<&str>,
     ) -> Result<Cluster, Unknown> {
         if self.rules.closes(&name.host) {
             return Err(Unknown::Closed);
         }
-        let rules = self.rules.find(&name.host, service.map(|service| service.namespace));
+        let rules = self.rules.find(&name.host, home);
         let subset = rules.and_then(|rules| rules.subset(&name.subset));
-        if !name.subset.is_empty() && subset.is_none() && fixed.is_none() {
+        if !name.subset.is_empty() && subset.is_none() {
             return Err(Unknown::Subset);
         }
         let labels = rules::labels(subset);
@@ -100,13 +108,6 @@ impl<'a> Clusters<'a> {
             protocol: if http2 { Protocol::Http2 } else { Protocol::Http1 },
             endpoints,
             connect_timeout: timeout.and_then(|text| duration::normal(text).ok()).unwrap_or(CONNECT_TIMEOUT),
-        })
-    }
-
-    fn fixed(&self, written: &str, host: &str, port: Option<u16>) -> Option<&'a ResolveRule> {
-        self.settings.resolve.iter().find(|rule| {
-            let same_host = rule.host.eq_ignore_ascii_case(host) || rule.host.eq_ignore_ascii_case(written);
-            same_host && (rule.port.is_none() || port.is_none() || rule.port == port)
         })
     }
 }

@@ -15,6 +15,13 @@ pub(super) fn full_name(name: &str, namespace: &str, settings: &Settings) -> Str
     format!("{name}.{namespace}.svc.{}", settings.cluster_domain)
 }
 
+/// Name and namespace of a service of the cluster.
+pub(super) fn service<'h>(host: &'h str, settings: &Settings) -> Option<(&'h str, &'h str)> {
+    let (name, rest) = host.split_once('.')?;
+    let namespace = rest.strip_suffix(settings.cluster_domain.as_str())?.strip_suffix(".svc.")?;
+    (!namespace.contains('.')).then_some((name, namespace))
+}
+
 /// `namespace/name` of a Gateway as a VirtualService of `namespace` names it. `mesh` stays.
 pub(super) fn gateway_name(name: &str, namespace: &str) -> String {
     if name == "mesh" {

@@ -7,6 +7,7 @@ mod clusters;
 mod conditions;
 mod credentials;
 mod duration;
+mod fixed;
 mod grpc;
 mod header_ops;
 mod hosts;
@@ -50,16 +51,16 @@ pub struct Settings {
     pub root_namespace: String,
     /// What follows `NAME.NAMESPACE.svc.`
     pub cluster_domain: String,
-    /// Fixed addresses of hosts.
+    /// Fixed addresses of hosts. Of two for the same host and port the first counts.
     pub resolve: Vec<ResolveRule>,
 }
 
 /// A fixed address of a host, whatever else is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolveRule {
-    /// The host, completed to its full name if it is short.
+    /// The host; a short name is the service of that name in every namespace.
     pub host: String,
-    /// Only for this port.
+    /// Only for this port: it goes before a rule for all ports.
     pub port: Option<u16>,
     /// Where it is.
     pub address: SocketAddr,
@@ -103,7 +104,8 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
     references::hosts_without_server(&bound, &used, &selected, &mut findings);
     let secrets = references::secrets(&selected, resources, settings, &mut findings);
     re2::forget_compiled();
-    (Config { listeners, clusters: clusters.into_built(), secrets }, without_repeats(findings))
+    let clusters = clusters.into_built(&mut findings);
+    (Config { listeners, clusters, secrets }, without_repeats(findings))
 }
 
 /// A rule that is served on several ports has its findings once.
