@@ -33,6 +33,10 @@ pub(crate) struct Admin {
     router: Router,
 }
 
+/// The answer to a Host that is not ours.
+const NOT_OURS: &str = "this Host is not the admin server's: ask for localhost or its IP address \
+                        (probes and metrics are answered under any name)\n";
+
 #[derive(Clone)]
 struct Shared {
     gateway: Gateway,
@@ -77,15 +81,18 @@ impl Admin {
 }
 
 fn router(shared: Shared) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/config_dump", get(config_dump))
+    // Probes and scrapers ask by whatever name they know. These tell counts and whether we are ready, no configuration.
+    let for_machines = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/healthz/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/ready", get(ready))
-        .route("/stats/prometheus", get(metrics))
+        .route("/stats/prometheus", get(metrics));
+    Router::new()
+        .route("/", get(index))
+        .route("/config_dump", get(config_dump))
         .layer(from_fn_with_state(shared.clone(), check_host))
+        .merge(for_machines)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .with_state(shared)
 }
@@ -96,7 +103,7 @@ async fn check_host(State(shared): State<Shared>, req: Request, next: Next) -> R
     if is_ours(req.headers(), shared.address) {
         return next.run(req).await;
     }
-    (StatusCode::FORBIDDEN, "this Host is not the admin server's\n").into_response()
+    (StatusCode::FORBIDDEN, NOT_OURS).into_response()
 }
 
 fn is_ours(headers: &HeaderMap, address: SocketAddr) -> bool {

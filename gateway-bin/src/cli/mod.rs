@@ -118,7 +118,8 @@ pub(crate) struct RunArgs {
     /// Worker threads [default: as many as cores].
     #[arg(long, env = "GATEWAY_THREADS")]
     pub(crate) threads: Option<usize>,
-    /// Address of the admin server, or `off`.
+    /// Address of the admin server, or `off`. It answers under localhost and its addresses; /ready, /healthz,
+    /// /healthz/ready, /metrics and /stats/prometheus under any name, for probes and scrapers.
     #[arg(long, env = "GATEWAY_ADMIN", default_value = "127.0.0.1:15000")]
     pub(crate) admin: Admin,
     #[command(flatten)]

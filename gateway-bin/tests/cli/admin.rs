@@ -42,7 +42,13 @@ fn only_reads_and_only_under_its_own_names() {
     let mut running = Running::serve(dir.path(), &[]);
     let (address, _) = running.opened();
     let url = format!("http://{address}/config_dump");
-    assert!(curl(&["-i", "-H", "Host: evil.example", &url]).out.starts_with("HTTP/1.1 403"));
+    let refused = curl(&["-i", "-H", "Host: evil.example", &url]).out;
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("ask for localhost"), "{refused}");
+    assert!(curl(&["-i", "-H", "Host: evil.example", &format!("http://{address}/")]).out.starts_with("HTTP/1.1 403"));
+    for path in ["ready", "healthz", "healthz/ready", "metrics", "stats/prometheus"] {
+        let answer = curl(&["-i", "-H", "Host: gateway-7d9f.pods.local", &format!("http://{address}/{path}")]).out;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
     assert!(curl(&["-i", "-X", "POST", &url]).out.starts_with("HTTP/1.1 405"));
     let local = format!("http://localhost:{}/config_dump", address.port());
     let to = format!("localhost:{}:{address}", address.port());
