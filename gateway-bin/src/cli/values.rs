@@ -60,7 +60,7 @@ pub(crate) enum FailOn {
 /// See [`super::CheckArgs::output`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckOutput {
-    /// With the lines of YAML.
+    /// With the lines of YAML; of each severity the first 100.
     Text,
     /// A line each.
     Short,

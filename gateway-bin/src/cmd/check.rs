@@ -4,11 +4,12 @@ use std::{
     process::ExitCode,
 };
 
-use gateway_core::diagnostic::{Diagnostic, Severity, render};
+use gateway_core::diagnostic::{Diagnostic, Severity};
 use serde_json::json;
 
 use crate::{
     cli::{CheckArgs, CheckOutput, Color, FailOn},
+    cmd::findings,
     exit,
     load::{Loaded, load},
 };
@@ -17,7 +18,7 @@ use crate::{
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let loaded = load(&args.config, false)?;
     let text = match args.output {
-        CheckOutput::Text => render(&loaded.findings, &loaded.files, colored(args.color)),
+        CheckOutput::Text => findings::text(&loaded.findings, Severity::Note, &loaded.files, colored(args.color)),
         CheckOutput::Short => loaded.findings.iter().map(|finding| finding.short() + "\n").collect(),
         CheckOutput::Json => {
             let findings: Vec<_> = loaded.findings.iter().map(to_json).collect();

@@ -1,4 +1,5 @@
 //! The commands.
 pub(crate) mod check;
+mod findings;
 pub(crate) mod proxy_config;
 pub(crate) mod run;

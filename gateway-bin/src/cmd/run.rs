@@ -9,10 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use gateway_core::{
-    diagnostic::{Severity, render},
-    model::Config,
-};
+use gateway_core::{diagnostic::Severity, model::Config};
 use gateway_layers::{
     conn::{Drain, HttpOptions},
     http::{access_log::AccessLog, metrics::BUCKETS},
@@ -27,7 +24,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::check::{no_color, summary};
+use super::{
+    check::{no_color, summary},
+    findings,
+};
 use crate::{
     admin,
     cli::{DrainArgs, OnError, RunArgs},
@@ -54,9 +54,10 @@ pub(crate) fn loaded(args: &RunArgs) -> anyhow::Result<Result<Config, ExitCode>>
 /// Prints the findings; the exit code if they forbid to start.
 fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> {
     let color = io::stderr().is_terminal() && !no_color();
-    let worth: Vec<_> = loaded.findings.iter().filter(|finding| finding.severity > Severity::Note).cloned().collect();
-    io::stderr().write_all(render(&worth, &loaded.files, color).as_bytes())?;
-    for note in loaded.findings.iter().filter(|finding| finding.severity == Severity::Note) {
+    let text = findings::text(&loaded.findings, Severity::Warning, &loaded.files, color);
+    io::stderr().write_all(text.as_bytes())?;
+    let notes = loaded.findings.iter().filter(|finding| finding.severity == Severity::Note);
+    for note in notes.take(findings::MOST) {
         info!("{}", note.short());
     }
     if loaded.has(Severity::Error) {

@@ -10,7 +10,7 @@ use gateway_core::{
     translate::{Settings, translate},
 };
 
-use self::secrets::{Secrets, in_folder};
+use self::secrets::{Secrets, in_folders};
 use crate::cli::ConfigArgs;
 
 /// What was read.
@@ -59,7 +59,6 @@ pub(crate) fn load(args: &ConfigArgs, start: bool) -> anyhow::Result<Loaded> {
     let (config, more) = translate(&resources, &settings);
     findings.extend(more);
     findings.extend(credentials::findings(&config, &resources, start));
-    let folders = &files[in_files..];
-    findings.iter_mut().flat_map(|finding| &mut finding.labels).for_each(|label| in_folder(label, folders));
+    in_folders(&mut findings, &files[in_files..]);
     Ok(Loaded { files, config, findings })
 }

@@ -1,9 +1,9 @@
 //! The folder of `--secrets`: `DIR/NAME/KEY`, each NAME a Secret of the gateway's namespace.
-use std::{fs, io, path::Path};
+use std::{collections::HashMap, fs, io, path::Path};
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use gateway_core::diagnostic::{CREDENTIAL, Diagnostic, Label, Place, ResourceId, Severity, SourceFile};
+use gateway_core::diagnostic::{CREDENTIAL, Diagnostic, Place, ResourceId, Severity, SourceFile};
 use serde_json::{Map, Value, json};
 
 use super::files::sorted;
@@ -100,13 +100,16 @@ impl<'a> Secrets<'a> {
 }
 
 /// A secret that was read from a folder has no lines that a user could look at: its place is the file of the key.
-pub(super) fn in_folder(label: &mut Label, texts: &[SourceFile]) {
-    let Some(secret) = texts.iter().find(|secret| *secret.name == *label.file) else { return };
-    let marked = secret.text.get(label.place.range.clone()).unwrap_or_default().trim_matches('"');
-    if KEYS.contains(&marked) {
-        label.file = format!("{}/{marked}", label.file).into();
+pub(super) fn in_folders(findings: &mut [Diagnostic], texts: &[SourceFile]) {
+    let secrets: HashMap<&str, &str> = texts.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+    for label in findings.iter_mut().flat_map(|finding| &mut finding.labels) {
+        let Some(text) = secrets.get(&*label.file) else { continue };
+        let marked = text.get(label.place.range.clone()).unwrap_or_default().trim_matches('"');
+        if KEYS.contains(&marked) {
+            label.file = format!("{}/{marked}", label.file).into();
+        }
+        label.place = Place { range: 0..0, line: 1, column: 1 };
     }
-    label.place = Place { range: 0..0, line: 1, column: 1 };
 }
 
 /// A key's value, if it is there. A link must not lead out of the folder of secrets.

@@ -138,3 +138,21 @@ fn what_cannot_be_read_is_1_and_usage_is_2() {
         assert!(said.err.contains("-f PATH") && said.err.contains("Usage: gateway "), "{}", said.err);
     }
 }
+
+#[test]
+fn thousands_of_findings_are_counted_and_a_hundred_of_them_shown() {
+    let text: String = (0..3000).map(|n| format!("---\nfoo: {n}\n")).collect();
+    let dir = folder(&[("bad.yaml", &text)]);
+    let said = ended(&["check", "-f", arg(dir.path())]);
+    assert_eq!(said.code, 3);
+    assert_eq!(said.out.matches("error[").count(), 100);
+    assert!(
+        said.out.contains("… and 2900 more of severity error (`gateway check -o short` shows all)"),
+        "{}",
+        said.out
+    );
+    assert!(said.err.contains("3000 errors"), "{}", said.err);
+    assert_eq!(ended(&["check", "-f", arg(dir.path()), "-o", "short"]).out.lines().count(), 3000);
+    let json: Value = serde_json::from_str(&ended(&["check", "-f", arg(dir.path()), "-o", "json"]).out).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(3000));
+}

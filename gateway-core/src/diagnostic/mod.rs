@@ -5,11 +5,13 @@
 //!
 //! Istio's own codes (`IST0106` ...) are used where the meaning is the same; `GW...` codes are ours.
 
+mod render;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+pub use self::render::render;
 
 /// Accepted by Istio, but this gateway cannot do it yet.
 pub const NOT_BUILT: &str = "GW0001";
@@ -218,76 +220,5 @@ impl Diagnostic {
             out.push(')');
         }
         out
-    }
-}
-
-/// Prints findings as rustc does, with the lines of `files` that they are about.
-pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], color: bool) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let mut out = String::new();
-    for diagnostic in diagnostics {
-        out += &renderer.render(&[group(diagnostic, files)]);
-        out += "\n\n";
-    }
-    out
-}
-
-fn group<'a>(diagnostic: &'a Diagnostic, files: &'a [SourceFile]) -> Group<'a> {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
-    };
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
-    let mut elements: Vec<Element<'a>> = Vec::new();
-    if diagnostic.secret {
-        let place = |label: &Label| format!("at {}:{}:{}", label.file, label.place.line, label.place.column);
-        elements.extend(diagnostic.labels.iter().map(|label| Level::NOTE.message(place(label)).into()));
-    }
-    for file in files.iter().filter(|_| !diagnostic.secret) {
-        let labels = diagnostic.labels.iter().filter(|label| *label.file == *file.name);
-        let annotations: Vec<_> = labels.map(|label| annotation(label, &file.text)).collect();
-        if !annotations.is_empty() {
-            let snippet = Snippet::source(file.text.as_str()).path(file.name.as_str()).annotations(annotations);
-            elements.push(snippet.into());
-        }
-    }
-    if let Some(id) = &diagnostic.resource {
-        let field = if diagnostic.path.is_empty() { String::new() } else { format!(", {}", diagnostic.path) };
-        elements.push(Level::NOTE.message(format!("in {id}{field}")).into());
-    }
-    for note in &diagnostic.notes {
-        elements.push(Level::NOTE.message(note.as_str()).into());
-    }
-    if let Some(help) = &diagnostic.help {
-        elements.push(Level::HELP.message(help.as_str()).into());
-    }
-    title.elements(elements)
-}
-
-fn annotation<'a>(label: &'a Label, text: &str) -> annotate_snippets::Annotation<'a> {
-    let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-    // A span over many lines would print a whole block; its first line is enough to find it.
-    let start = label.place.range.start.min(text.len());
-    let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |n| start + n);
-    let end = label.place.range.end.clamp(start, line_end.max(start));
-    let annotation = kind.span(start..end);
-    if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_finding_is_printed_with_its_line_and_in_one_line() {
-        let file = SourceFile::new("a.yaml", "port: x\nhosts: []\n");
-        let mut finding = Diagnostic::new(SCHEMA, Severity::Error, "`port` must be a number");
-        finding.at(&"a.yaml".into(), Place { range: 6..7, line: 1, column: 7 }, "this is text").help("write a number");
-        assert_eq!(finding.short(), "a.yaml:1:7: error[IST0106]: `port` must be a number");
-        let text = render(&[finding], &[file], false);
-        assert!(text.contains("error[IST0106]: `port` must be a number"), "{text}");
-        assert!(text.contains("--> a.yaml:1:7"), "{text}");
-        assert!(text.contains("= help: write a number"), "{text}");
     }
 }
