@@ -191,17 +191,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration, such as 10s"))?;
-    let seconds = match unit {
-        "ms" => return Ok(Duration::from_millis(number)),
-        "s" => Some(number),
-        "m" => number.checked_mul(60),
-        "h" => number.checked_mul(3600),
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60 * 1000),
+        "h" => number.checked_mul(3600 * 1000),
         _ => return Err(format!("`{text}` needs a unit: ms, s, m or h")),
     };
     // More is endless to everybody, and more than clocks can add.
-    const LONGEST: u64 = 10 * 365 * 24 * 3600;
-    match seconds {
-        Some(seconds) if seconds <= LONGEST => Ok(Duration::from_secs(seconds)),
+    const LONGEST: u64 = 10 * 365 * 24 * 3600 * 1000;
+    match milliseconds {
+        Some(milliseconds) if milliseconds <= LONGEST => Ok(Duration::from_millis(milliseconds)),
         _ => Err(format!("`{text}` is longer than ten years")),
     }
 }
@@ -226,5 +226,9 @@ mod tests {
         assert!("a".parse::<Resolve>().is_err() && "80".parse::<PortMap>().is_err() && "x".parse::<Admin>().is_err());
         assert_eq!((duration("500ms"), duration("2m")), (Ok(Duration::from_millis(500)), Ok(Duration::from_secs(120))));
         assert!(duration("5").is_err());
+        assert!(duration("87600h").is_ok());
+        for long in ["87601h", "18446744073709551615ms", "18446744073709551615h", "99999999999999999999s"] {
+            assert!(duration(long).is_err(), "{long}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    support::{Running, admin, folder, get, shop},
+    support::{Running, admin, arg, ended, folder, get, shop},
     upstream::{self, Slow},
 };
 
@@ -68,4 +68,18 @@ fn the_deadline_ends_it_with_1() {
     running.signal("TERM");
     assert_eq!(running.end().code(), Some(1));
     assert!(running.log.iter().any(|line| line.contains("time is over")), "{:#?}", running.log);
+}
+
+#[test]
+fn the_longest_times_do_not_overflow() {
+    let dir = folder(&[("shop.yaml", &shop(upstream::hello()))]);
+    let mut running = Running::serve(dir.path(), &["--min-drain", "87600h", "--drain-timeout", "87600h"]);
+    let (_, http) = running.opened();
+    running.signal("TERM");
+    running.until("draining");
+    assert!(get(http, "shop.example.com", "/").starts_with("HTTP/1.1 200"), "it still serves");
+    running.signal("TERM");
+    assert_eq!(running.end().code(), Some(143));
+    let said = ended(&["run", "-f", arg(dir.path()), "--min-drain", "18446744073709551615ms"]);
+    assert!(said.code == 2 && said.err.contains("ten years"), "{}", said.err);
 }
