@@ -7,7 +7,11 @@ mod dump;
 mod load;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{
+    fmt,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use crate::cli::{Cli, Command};
 
@@ -29,7 +33,12 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        say(format_args!("error: {error:#}"));
         ExitCode::from(exit::FAILED)
     })
+}
+
+/// A line to standard error. Whoever closed it does not want it; `eprintln` would panic.
+fn say(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

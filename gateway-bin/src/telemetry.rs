@@ -8,16 +8,17 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::cli::{LogArgs, LogFormat};
 
+/// What a level may be.
+const LEVELS: &str = "it must be error, warn, info, debug, trace, off, or a filter such as info,h2=debug";
+
 /// Logs to standard error.
 pub(crate) fn logs(args: &LogArgs) -> anyhow::Result<()> {
     let level = args.log_level.trim();
     // A lone word that is no level would be taken for the name of a module, and silence everything else.
     if !level.contains(['=', ',', '[']) && level.parse::<LevelFilter>().is_err() {
-        bail!(
-            "--log-level `{level}`: it must be error, warn, info, debug, trace, off, or a filter such as info,h2=debug"
-        );
+        bail!("--log-level `{level}`: {LEVELS}");
     }
-    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level {level}"))?;
+    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level `{level}`: {LEVELS}"))?;
     // A reader that went away must not end what it only watched: failed writes are not reported, which would panic.
     let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter);
     let builder = builder.with_writer(io::stderr).with_target(false);

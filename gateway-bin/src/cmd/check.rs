@@ -12,6 +12,7 @@ use crate::{
     cmd::findings,
     exit,
     load::{Loaded, load},
+    say,
 };
 
 /// Prints the findings; the exit code does not depend on the form.
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         }
     };
     io::stdout().write_all(text.as_bytes())?;
-    eprintln!("{}", summary(&loaded));
+    say(summary(&loaded));
     let failed = match args.fail_on {
         FailOn::Error => loaded.has(Severity::Error),
         FailOn::Warning => loaded.has(Severity::Warning),

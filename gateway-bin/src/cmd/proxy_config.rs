@@ -20,6 +20,7 @@ use crate::{
     dump::Dump,
     exit,
     load::load,
+    say,
 };
 
 /// Prints the part that was asked for.
@@ -29,16 +30,16 @@ pub(crate) fn run(args: &ProxyConfigArgs) -> anyhow::Result<ExitCode> {
         match ask(address) {
             Ok(dump) => dump,
             Err(error) => {
-                eprintln!(
+                say(format_args!(
                     "error: {error:#} (is it running? another address: --admin ADDR:PORT; or name files: -f PATH)"
-                );
+                ));
                 return Ok(ExitCode::from(exit::UNREACHABLE));
             }
         }
     } else {
         let loaded = load(&args.config, false)?;
         if loaded.has(Severity::Error) {
-            eprintln!("{}: objects with errors are left out (`gateway check` shows them)", summary(&loaded));
+            say(format_args!("{}: objects with errors are left out (`gateway check` shows them)", summary(&loaded)));
         }
         Dump::new(&loaded.config, &[])
     };

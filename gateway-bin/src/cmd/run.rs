@@ -33,7 +33,7 @@ use crate::{
     cli::{DrainArgs, OnError, RunArgs},
     exit,
     load::{Loaded, load},
-    telemetry,
+    say, telemetry,
 };
 
 /// Loads, opens, serves.
@@ -55,25 +55,26 @@ pub(crate) fn loaded(args: &RunArgs) -> anyhow::Result<Result<Config, ExitCode>>
 fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> {
     let color = io::stderr().is_terminal() && !no_color();
     let text = findings::text(&loaded.findings, Severity::Warning, &loaded.files, color);
-    io::stderr().write_all(text.as_bytes())?;
+    // A reader that went away is no reason not to serve.
+    let _ = io::stderr().write_all(text.as_bytes());
     let notes = loaded.findings.iter().filter(|finding| finding.severity == Severity::Note);
     for note in notes.take(findings::MOST) {
         info!("{}", note.short());
     }
     if loaded.has(Severity::Error) {
         if args.on_error == OnError::Refuse {
-            eprintln!("{}; not started (--on-error=skip serves the valid rest)", summary(loaded));
+            say(format_args!("{}; not started (--on-error=skip serves the valid rest)", summary(loaded)));
             return Ok(Some(ExitCode::from(exit::FINDINGS)));
         }
         warn!("degraded: {}; the objects with errors are not served", summary(loaded));
     }
     if loaded.config.listeners.is_empty() {
         let labels: Vec<_> = args.config.labels.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        eprintln!(
+        say(format_args!(
             "error: no listener to open: no Gateway selects this gateway, whose labels are {} (--labels), or none \
              of the selected has a server that can be served",
             labels.join(",")
-        );
+        ));
         return Ok(Some(ExitCode::from(exit::FAILED)));
     }
     Ok(None)

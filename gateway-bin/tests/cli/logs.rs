@@ -1,8 +1,14 @@
-//! The access log.
+//! Logs and the access log.
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
 use serde_json::Value;
 
 use crate::{
-    support::{Running, folder, get, nobody, shop},
+    support::{Running, arg, ended, folder, gateway, get, kill, nobody, shop, within},
     upstream,
 };
 
@@ -59,4 +65,55 @@ fn json() {
 fn own_format() {
     let [good, ..] = logged(&["--access-log-format", "%RESPONSE_CODE% %REQ(:AUTHORITY)% %ROUTE_NAME%"]);
     assert_eq!(good, "200 shop.example.com main");
+}
+
+#[test]
+fn to_a_file_that_is_added_to() {
+    let dir = folder(&[("config/shop.yaml", &shop(upstream::hello())), ("access.log", "earlier\n")]);
+    let log = within(&dir, "access.log");
+    let more = ["--access-log", arg(&log), "--access-log-format", "%RESPONSE_CODE% %REQ(:AUTHORITY)%"];
+    let mut running = Running::serve(&within(&dir, "config"), &more);
+    let (_, http) = running.opened();
+    get(http, "shop.example.com", "/");
+    get(http, "unknown.example.com", "/");
+    running.signal("INT");
+    assert_eq!(running.end().code(), Some(0));
+    let text = fs::read_to_string(&log).expect("it is there");
+    assert_eq!(text, "earlier\n200 shop.example.com\n404 unknown.example.com\n");
+    let said = ended(&["run", "-f", arg(&within(&dir, "config")), "--access-log", "/nowhere/a.log", "--admin", "off"]);
+    assert!(said.code == 1 && said.err.contains("cannot write the access log /nowhere/a.log"), "{}", said.err);
+}
+
+#[test]
+fn a_slip_in_the_level_is_refused() {
+    let dir = folder(&[("shop.yaml", &shop(upstream::hello()))]);
+    for level in ["inof", "h2=verbose"] {
+        let said = ended(&["run", "-f", arg(dir.path()), "--log-level", level]);
+        assert_eq!(said.code, 1, "{level}: {}", said.err);
+        assert!(said.err.contains(&format!("--log-level `{level}`")) && said.err.contains("debug"), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_reader_of_standard_error_that_goes_away_ends_nothing() {
+    let dir = folder(&[("shop.yaml", &shop(upstream::hello())), ("dead.yaml", DEAD)]);
+    let mut command = gateway(&["run", "-f", arg(dir.path()), "--port", "80=127.0.0.1:0", "--admin", "off"]);
+    command.args(["--log-level", "debug", "--resolve", &format!("dead.internal={}", nobody())]);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("listening port=80")).expect("it listens");
+    drop(lines);
+    let http = line.rsplit_once("address=").expect("an address").1.trim().parse().expect("an address");
+    for _ in 0..3 {
+        assert!(get(http, "dead.example.com", "/").starts_with("HTTP/1.1 503"));
+        assert!(get(http, "shop.example.com", "/").starts_with("HTTP/1.1 200"));
+    }
+    kill(child.id(), "INT");
+    assert_eq!(child.wait().expect("it can be waited for").code(), Some(0));
+
+    // Nor does it change what `check` found.
+    let mut child = gateway(&["check", "-f", arg(dir.path())]);
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it can be waited for").code(), Some(0));
 }

@@ -185,7 +185,8 @@ fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
     receive
 }
 
-fn kill(id: u32, signal: &str) {
+/// Sends a signal.
+pub(crate) fn kill(id: u32, signal: &str) {
     let sent = Command::new("kill").args([format!("-{signal}"), id.to_string()]).status();
     assert!(sent.expect("kill is there").success(), "the process {id} takes SIG{signal}");
 }
