@@ -4,7 +4,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    support::{Running, admin, arg, certificate, ended, folder, https_gateway, shop, within, write},
+    support::{Running, admin, arg, certificate, curl, ended, folder, https_gateway, shop, within, write},
     upstream,
 };
 
@@ -114,4 +114,41 @@ fn a_bad_file_has_the_place_of_the_field_that_names_it() {
     write(&within(&dir, "config/gw.yaml"), &https_gateway("a", "a.example.com", &tls("tls.key")));
     let said = ended(&["check", "-f", &path("config")]);
     assert_eq!((said.code, said.out.as_str()), (0, ""));
+}
+
+#[test]
+fn mutual_with_files_lets_in_whom_the_ca_signed_and_nobody_else() {
+    let dir = folder(&[("config/shop.yaml", &shop(upstream::hello()))]);
+    // Each is its own CA.
+    for name in ["server", "client", "other"] {
+        let (cert, key) = certificate(&format!("{name}.example.com"));
+        write(&within(&dir, &format!("{name}.crt")), &cert);
+        write(&within(&dir, &format!("{name}.key")), &key);
+    }
+    let path = |name: &str| arg(&within(&dir, name)).to_owned();
+    let tls = format!(
+        "mode: MUTUAL, serverCertificate: {}, privateKey: {}, caCertificates: {}",
+        path("server.crt"),
+        path("server.key"),
+        path("client.crt")
+    );
+    write(&within(&dir, "config/server.yaml"), &https_gateway("server", "server.example.com", &tls));
+    let mut running = Running::serve(&within(&dir, "config"), &[]);
+    let to = format!("server.example.com:443:{}", running.https());
+    let ca = path("server.crt");
+    let ask = |more: &[&str]| {
+        let args = ["-i", "--cacert", &ca, "--connect-to", &to, "https://server.example.com/"];
+        curl(&[&args[..], more].concat())
+    };
+    let pair = |name: &str| [path(&format!("{name}.crt")), path(&format!("{name}.key"))];
+    let ([cert, key], [other, other_key]) = (pair("client"), pair("other"));
+    let good = ask(&["--cert", &cert, "--key", &key]);
+    assert!(good.code == 0 && good.out.starts_with("HTTP/2 404"), "{good:?}");
+    for refused in [ask(&[]), ask(&["--cert", &other, "--key", &other_key])] {
+        assert!(refused.code != 0 && refused.out.is_empty(), "{refused:?}");
+    }
+
+    write(&within(&dir, "client.crt"), "no CA");
+    let said = ended(&["check", "-f", &path("config"), "-o", "short"]);
+    assert!(said.out.contains("server.yaml:9:") && said.out.contains(".tls.caCertificates"), "{}", said.out);
 }
