@@ -45,7 +45,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Reports everything that is wrong in a configuration; the running gateway uses the same code.
     ///
-    /// Exit codes: 0 nothing at or above --fail-on, 3 findings, 1 the files cannot be read, 2 usage (no -f, too).
+    /// Exit codes: 0 nothing at or above --fail-on, 3 findings, 1 a path that is named cannot be read, 2 usage (a
+    /// missing -f, too).
     #[command(visible_aliases = ["analyze", "validate"])]
     Check(CheckArgs),
     /// Shows listeners, routes, clusters or secrets, of files or of the running gateway.
