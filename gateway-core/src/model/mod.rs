@@ -38,7 +38,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The listener of a port number as written in the YAML.
+    /// The listener of a port number as written in the YAML; of several, which differ in `bind`, the first.
     #[must_use]
     pub fn listener(&self, port: u16) -> Option<&Listener> {
         self.listeners.iter().find(|listener| listener.port == port)

@@ -317,6 +317,28 @@ fn conflicting_servers_are_named_with_the_one_that_wins() {
     assert_eq!(conflict.severity, Severity::Warning);
 }
 
+/// As in Istio: each address has listeners of its own, and what is every address is one.
+#[test]
+fn servers_are_merged_by_address() {
+    let listeners = |binds: [&str; 2]| {
+        let server = |bind: &str| {
+            format!("- port: {{number: 80, name: N, protocol: HTTP}}\n    bind: {bind}\n    hosts: ['*']\n")
+        };
+        let servers = format!("{}  {}", server(binds[0]).replace('N', "a"), server(binds[1]).replace('N', "b"));
+        let head = GATEWAY.split_once("- port").unwrap().0;
+        let (config, findings) = alone(&format!("{head}{servers}"));
+        assert!(findings.is_empty(), "{findings:?}");
+        config.listeners.iter().map(|listener| listener.bind.map(|bind| bind.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(listeners(["10.0.0.1", "10.0.0.2"]), [Some("10.0.0.1".to_owned()), Some("10.0.0.2".to_owned())]);
+    assert_eq!(listeners(["null", "10.0.0.2"]), [None, Some("10.0.0.2".to_owned())]);
+    for every in ["null", "''", "0.0.0.0"] {
+        assert_eq!(listeners([every, "0.0.0.0"]), [None]);
+        assert_eq!(listeners([every, "'::'"]), [Some("::".to_owned())]);
+        assert_eq!(listeners(["'::'", every]), [Some("::".to_owned())]);
+    }
+}
+
 /// Objects with errors are not served; what they close does not become open.
 #[test]
 fn what_has_an_error_closes_what_it_names() {
