@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     DestinationRule, Gateway, Manifest, Object, ObjectMeta, Resources, Secret, SecretManifest, ServiceEntry, Source,
-    VirtualService,
+    VirtualService, left_out,
 };
 use crate::diagnostic::{
     DUPLICATE_OBJECT, Diagnostic, ResourceId, SCHEMA, SKIPPED, Severity, SourceFile, UNSUPPORTED_KIND,
@@ -65,7 +65,7 @@ impl Default for ParseOptions {
     }
 }
 
-/// Reads all files. An object with an error is left out; all others are there.
+/// Reads all files. An object with an error is left out, but for what it closes; all others are there.
 pub fn parse(files: &[SourceFile], options: &ParseOptions) -> (Resources, Vec<Diagnostic>) {
     let mut parser = Parser { options, resources: Resources::default(), findings: Vec::new(), seen: HashMap::new() };
     for file in files {
@@ -110,9 +110,18 @@ impl Parser<'_> {
             finding
         }));
         match document.root {
-            Some(root) if !broken => self.object(root, file),
-            _ => {}
+            Some(root) if broken => {
+                let head = self.head(&root, file);
+                self.left_out(Source { file: Arc::clone(file), root: Arc::new(root) }, &head);
+            }
+            Some(root) => self.object(root, file),
+            None => {}
         }
+    }
+
+    fn head(&self, root: &Node, file: &Arc<str>) -> Head {
+        let api_version = root.get("apiVersion").and_then(Node::as_text).unwrap_or_default().to_owned();
+        Head { id: self.id(root), api_version, file: Arc::clone(file) }
     }
 
     fn id(&self, root: &Node) -> ResourceId {
@@ -129,8 +138,7 @@ impl Parser<'_> {
     }
 
     fn object(&mut self, root: Node, file: &Arc<str>) {
-        let text = |key| root.get(key).and_then(Node::as_text).unwrap_or_default().to_owned();
-        let head = Head { id: self.id(&root), api_version: text("apiVersion"), file: Arc::clone(file) };
+        let head = self.head(&root, file);
         if !matches!(root.kind, Kind::Map(_)) {
             self.error(&head, &root, &Path::ROOT, format!("an object must be a mapping, this is {}", root.describe()))
                 .help("start with `apiVersion:` and `kind:`");
@@ -175,6 +183,7 @@ impl Parser<'_> {
                 let message = format!("`{}` is no version of {kind}", head.api_version);
                 self.error(head, &root, &Path::ROOT.key("apiVersion"), message)
                     .help(format!("write `{NETWORKING}/v1`"));
+                self.left_out(Source { file: Arc::clone(&head.file), root: Arc::new(root) }, head);
                 return;
             }
             match kind {
@@ -193,24 +202,25 @@ impl Parser<'_> {
             self.secret(root, head);
             return;
         }
-        self.other(&root, head, group);
+        self.other(root, head, group);
     }
 
-    fn other(&mut self, root: &Node, head: &Head, group: &str) {
+    fn other(&mut self, root: Node, head: &Head, group: &str) {
         let kind = head.id.kind.as_str();
         let path = Path::ROOT.key("kind");
         if let Some((field, message, cure)) = slip(kind, &head.api_version) {
-            self.error(head, root, &Path::ROOT.key(field), message).help(cure);
+            self.error(head, &root, &Path::ROOT.key(field), message).help(cure);
+            self.left_out(Source { file: Arc::clone(&head.file), root: Arc::new(root) }, head);
             return;
         }
         if is_istio(group) && NOT_TO_BE_SKIPPED.contains(&kind) && !self.options.ignore_kinds.contains(kind) {
-            let finding = self.error(head, root, &path, format!("{kind} is not supported, and must not be ignored"));
+            let finding = self.error(head, &root, &path, format!("{kind} is not supported, and must not be ignored"));
             finding.code = UNSUPPORTED_KIND;
             finding.note("without it the gateway would do what this object forbids or changes");
             finding.help(format!("remove the object, or accept what is lost: --ignore-kind {kind}"));
             return;
         }
-        let finding = self.error(head, root, &path, format!("{kind} ({}) is not read", head.api_version));
+        let finding = self.error(head, &root, &path, format!("{kind} ({}) is not read", head.api_version));
         finding.code = SKIPPED;
         finding.severity = Severity::Note;
     }
@@ -219,17 +229,46 @@ impl Parser<'_> {
     where
         T: Default + DeserializeOwned,
     {
-        if !self.fits(&mut root, head, shape) {
-            return;
+        let manifest = self.manifest::<T>(&mut root, head, shape);
+        let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
+        match manifest {
+            Some(manifest) if self.is_named(&source, head) => {
+                let object = Object { id: head.id.clone(), meta: manifest.metadata, spec: manifest.spec, source };
+                list(&mut self.resources).push(object);
+            }
+            _ => self.left_out(source, head),
+        }
+    }
+
+    fn manifest<T>(&mut self, root: &mut Node, head: &Head, shape: &Shape) -> Option<Manifest<T>>
+    where
+        T: Default + DeserializeOwned,
+    {
+        if !self.fits(root, head, shape) {
+            return None;
         }
         if root.get("spec").is_none() {
-            self.error(head, &root, &Path::ROOT, "`spec` is missing".to_owned());
-            return;
+            self.error(head, root, &Path::ROOT, "`spec` is missing".to_owned());
+            return None;
         }
-        let Some(manifest) = self.typed::<Manifest<T>>(&root, head) else { return };
-        let Some(source) = self.named(root, head) else { return };
-        let object = Object { id: head.id.clone(), meta: manifest.metadata, spec: manifest.spec, source };
-        list(&mut self.resources).push(object);
+        self.typed(root, head)
+    }
+
+    /// Keeps what an object with an error closes.
+    fn left_out(&mut self, source: Source, head: &Head) {
+        let id = head.id.clone();
+        let meta = ObjectMeta::default();
+        match yaml::closest(&id.kind, READ.iter().copied(), 0.9) {
+            Some("Gateway") => {
+                let spec = left_out::gateway(&source.root);
+                self.resources.left_out.gateways.push(Object { id, meta, spec, source });
+            }
+            Some("DestinationRule") => {
+                let spec = left_out::destination_rule(&source.root);
+                self.resources.left_out.destination_rules.push(Object { id, meta, spec, source });
+            }
+            _ => {}
+        }
     }
 
     fn secret(&mut self, mut root: Node, head: &Head) {
@@ -246,8 +285,10 @@ impl Parser<'_> {
         match Secret::decode(manifest) {
             Ok(spec) => {
                 scrub(&mut root);
-                let Some(source) = self.named(root, head) else { return };
-                self.resources.secrets.push(Object { id: head.id.clone(), meta, spec, source });
+                let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
+                if self.is_named(&source, head) {
+                    self.resources.secrets.push(Object { id: head.id.clone(), meta, spec, source });
+                }
             }
             Err(key) => {
                 let message = format!("the value of `{key}` is not base64");
@@ -279,16 +320,15 @@ impl Parser<'_> {
     }
 
     /// An object must have a name, and no other of its kind may have it.
-    fn named(&mut self, root: Node, head: &Head) -> Option<Source> {
+    fn is_named(&mut self, source: &Source, head: &Head) -> bool {
         let meta = Path::ROOT.key("metadata");
         if head.id.name.is_empty() {
-            self.error(head, &root, &meta, "`metadata.name` is missing".to_owned());
-            return None;
+            self.error(head, &source.root, &meta, "`metadata.name` is missing".to_owned());
+            return false;
         }
-        let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
         let Some(first) = self.seen.get(&head.id) else {
             self.seen.insert(head.id.clone(), source.clone());
-            return Some(source);
+            return true;
         };
         let name = meta.key("name");
         let mut finding =
@@ -299,7 +339,7 @@ impl Parser<'_> {
         finding.path = name.to_string();
         finding.help("rename or remove one of them");
         self.findings.push(finding);
-        None
+        false
     }
 
     fn error(&mut self, head: &Head, root: &Node, path: &Path<'_>, message: String) -> &mut Diagnostic {

@@ -91,23 +91,32 @@ pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Dia
 
 /// Adds the TLS servers of Gateways that have errors. Without them a more general server would answer for their names,
 /// maybe without the client certificate that they demand.
-pub(super) fn close<'a>(merged: &mut [Merged<'a>], without: &[&'a Object<Gateway>], settings: &Settings) {
+pub(super) fn close<'a>(merged: &mut Vec<Merged<'a>>, without: &[&'a Object<Gateway>], settings: &Settings) {
     for gateway in without.iter().filter(|gateway| services::has(&settings.labels, &gateway.spec.selector)) {
         for (index, server) in gateway.spec.servers.iter().enumerate() {
             let number = server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
-            let tls = server.tls.is_some() || matches!(protocol_of(server), Some(Protocol::Https | Protocol::Tls));
-            let Some(port) = number.filter(|_| tls) else { continue };
-            let bind = bind_address(server);
-            let mut there = merged.iter_mut().filter(|there| there.tls && there.is_at(bind, port));
-            if let Some(there) = there.next() {
-                let taken = |host: &hosts::ServerHost| {
-                    let servers = there.servers.iter().chain(&there.closed);
-                    servers.flat_map(|server| &server.hosts).any(|other| other.pattern == host.pattern)
-                };
-                let hosts = hosts::server_hosts(server, gateway).into_iter().filter(|host| !taken(host)).collect();
-                there.closed.push(Wanted { gateway, index, port, hosts });
+            let protocol = protocol_of(server);
+            let tls = server.tls.is_some() || protocol.is_none_or(|it| matches!(it, Protocol::Https | Protocol::Tls));
+            if let Some(port) = number.filter(|_| tls) {
+                let hosts = hosts::server_hosts(server, gateway);
+                close_server(merged, Wanted { gateway, index, port, hosts }, bind_address(server));
             }
         }
+    }
+}
+
+fn close_server<'a>(merged: &mut Vec<Merged<'a>>, mut server: Wanted<'a>, bind: Option<IpAddr>) {
+    let port = server.port;
+    if let Some(there) = merged.iter_mut().find(|there| there.is_at(bind, port)) {
+        if there.tls {
+            let names = there.servers.iter().chain(&there.closed).flat_map(|server| &server.hosts);
+            let taken: Vec<_> = names.map(|host| host.pattern.clone()).collect();
+            server.hosts.retain(|host| !taken.contains(&host.pattern));
+            there.closed.push(server);
+        }
+    } else if merged.iter().any(|there| there.is_at(None, port)) {
+        // Else the listener for every address would take the connections to this one.
+        merged.push(Merged { bind, port, tls: true, servers: Vec::new(), closed: vec![server] });
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn virtual_services(
     findings: &mut Vec<Diagnostic>,
 ) {
     let name = |gateway: &Object<Gateway>| format!("{}/{}", gateway.namespace(), gateway.name());
-    let existing: BTreeSet<String> = resources.gateways.iter().map(name).collect();
+    let existing: BTreeSet<String> = resources.gateways.iter().chain(&resources.left_out.gateways).map(name).collect();
     let spec = Path::ROOT.key("spec");
     for vs in services {
         let list = spec.key("gateways");
