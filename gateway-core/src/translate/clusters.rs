@@ -79,7 +79,9 @@ impl<'a> Clusters<'a> {
         if self.rules.closes(&name.host) {
             return Err(Unknown::Closed);
         }
-        let rules = self.rules.find(&name.host, service.map(|service| service.namespace));
+        let namespace = service.map(|service| service.namespace);
+        let namespace = namespace.or_else(|| hosts::namespace_of(&name.host, self.settings));
+        let rules = self.rules.find(&name.host, namespace);
         let subset = rules.and_then(|rules| rules.subset(&name.subset));
         if !name.subset.is_empty() && subset.is_none() && fixed.is_none() {
             return Err(Unknown::Subset);

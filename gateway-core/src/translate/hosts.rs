@@ -15,6 +15,12 @@ pub(super) fn full_name(name: &str, namespace: &str, settings: &Settings) -> Str
     format!("{name}.{namespace}.svc.{}", settings.cluster_domain)
 }
 
+/// The namespace of `NAME.NAMESPACE.svc.DOMAIN`.
+pub(super) fn namespace_of<'a>(host: &'a str, settings: &Settings) -> Option<&'a str> {
+    let (name, namespace) = host.strip_suffix(&settings.cluster_domain)?.strip_suffix(".svc.")?.split_once('.')?;
+    (!name.is_empty() && !namespace.is_empty() && !namespace.contains('.')).then_some(namespace)
+}
+
 /// `namespace/name` of a Gateway as a VirtualService of `namespace` names it. `mesh` stays.
 pub(super) fn gateway_name(name: &str, namespace: &str) -> String {
     if name == "mesh" {
@@ -91,6 +97,16 @@ mod tests {
             [("A", "a.app.svc.cluster.local"), ("c.app", "c.app"), ("*", "*"), ("10.0.0.1", "10.0.0.1")]
         {
             assert_eq!(full_name(name, "app", &settings), expected);
+        }
+        for (name, expected) in [
+            ("a.app.svc.cluster.local", Some("app")),
+            ("a.b.app.svc.cluster.local", None),
+            ("app.svc.cluster.local", None),
+            (".app.svc.cluster.local", None),
+            ("a.app.svc.other.local", None),
+            ("a.com", None),
+        ] {
+            assert_eq!(namespace_of(name, &settings), expected, "{name}");
         }
     }
 }

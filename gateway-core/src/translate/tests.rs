@@ -435,6 +435,25 @@ fn what_cannot_be_read_closes_what_it_names() {
     }
 }
 
+/// The namespace is known by the name, if no ServiceEntry says it.
+#[test]
+fn a_rule_beside_its_service_is_found_without_a_service_entry() {
+    let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n");
+    let rule = |namespace: &str, export: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: c, namespace: \
+             {namespace}}}\nspec: {{host: c.app.svc.cluster.local, exportTo: [{export}], trafficPolicy: \
+             {{connectionPool: {{tcp: {{connectTimeout: 1s}}}}}}}}\n"
+        )
+    };
+    for (namespace, export, seconds) in [("app", "'*'", 1), ("app", "'.'", 10), ("other", "'*'", 10)] {
+        let (config, findings) = alone(&format!("{text}{}", rule(namespace, export)));
+        assert!(findings.is_empty(), "{findings:?}");
+        let timeout = config.clusters[0].connect_timeout;
+        assert_eq!(timeout, std::time::Duration::from_secs(seconds), "{namespace} {export}");
+    }
+}
+
 /// All cases of a topic folder, or of all.
 fn cases(topics: impl Fn(&str) -> bool) -> Vec<(String, Value)> {
     let mut out = Vec::new();
