@@ -10,7 +10,7 @@ mod route;
 mod tls;
 
 pub use self::{
-    cluster::{Cluster, ClusterName, Endpoint, Endpoints, Protocol},
+    cluster::{Cluster, ClusterName, DnsName, Endpoint, Endpoints, Protocol},
     headers::{HeaderOp, HeaderOps},
     host::HostPattern,
     listener::{Chain, Listener, RouteConfig, Transport, VirtualHost},

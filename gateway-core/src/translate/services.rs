@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::protocol::Protocol;
 use super::{Settings, hosts};
 use crate::istio::{Object, Port, Resolution, ServiceEntry};
-use crate::model::{Endpoint, Endpoints};
+use crate::model::{DnsName, Endpoint, Endpoints};
 
 /// The services that the gateway sees, by host.
 pub(super) struct Services<'a> {
@@ -88,18 +88,16 @@ impl Service<'_> {
                 && spec.workload_selector.is_none()
                 && has(&entry.meta.labels, labels)
             {
-                names.push((host.to_owned(), default_port(port, number)));
+                names.push(DnsName { host: host.to_owned(), port: default_port(port, number), weight: 1 });
             }
             for endpoint in spec.endpoints.iter().filter(|endpoint| has(&endpoint.labels, labels)) {
                 let own = port.name.as_ref().and_then(|name| endpoint.ports.get(name)).copied();
                 let port = own.and_then(|port| u16::try_from(port).ok()).unwrap_or_else(|| default_port(port, number));
                 let address = endpoint.address.as_deref().unwrap_or_default();
+                let weight = endpoint.weight.unwrap_or(1).max(1);
                 match (by_name, address.parse::<IpAddr>()) {
-                    (true, _) => names.push((address.to_ascii_lowercase(), port)),
-                    (false, Ok(ip)) => fixed.push(Endpoint {
-                        address: SocketAddr::new(ip, port),
-                        weight: endpoint.weight.unwrap_or(1).max(1),
-                    }),
+                    (true, _) => names.push(DnsName { host: address.to_ascii_lowercase(), port, weight }),
+                    (false, Ok(ip)) => fixed.push(Endpoint { address: SocketAddr::new(ip, port), weight }),
                     (false, Err(_)) => {}
                 }
             }

@@ -435,6 +435,19 @@ fn what_cannot_be_read_closes_what_it_names() {
     }
 }
 
+#[test]
+fn names_of_a_service_entry_have_their_weights() {
+    let text = service("- route: [{destination: {host: out.com}}]\n");
+    let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: out, namespace: app}\nspec:\n\
+                 \x20 hosts: [out.com]\n  resolution: DNS\n  ports: [{number: 80, name: http, protocol: HTTP}]\n\
+                 \x20 endpoints: [{address: A.com, weight: 3}, {address: b.com, ports: {http: 81}}]\n";
+    let (config, findings) = alone(&format!("{text}{entry}"));
+    assert!(findings.is_empty(), "{findings:?}");
+    let Endpoints::Dns(names) = &config.clusters[0].endpoints else { panic!("no names") };
+    let shown: Vec<_> = names.iter().map(|name| (name.to_string(), name.weight)).collect();
+    assert_eq!(shown, [("a.com:80".to_owned(), 3), ("b.com:81".to_owned(), 1)]);
+}
+
 /// The namespace is known by the name, if no ServiceEntry says it.
 #[test]
 fn a_rule_beside_its_service_is_found_without_a_service_entry() {
