@@ -102,20 +102,16 @@ struct Head {
 impl Parser<'_> {
     /// `may_be_secret`: what is broken in this file may be a Secret.
     fn document(&mut self, document: yaml::Document, file: &Arc<str>, may_be_secret: bool) {
-        let broken = document.findings.iter().any(|finding| finding.severity == Severity::Error);
-        let id = document.root.as_ref().map(|root| self.id(root)).filter(|id| !id.kind.is_empty());
-        self.findings.extend(document.findings.into_iter().map(|mut finding| {
-            finding.resource.clone_from(&id);
+        let errors = document.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<usize> = errors.filter_map(start).collect();
+        for mut finding in document.findings {
+            let owner = document.root.as_ref().map(|root| start(&finding).map_or(root, |at| around(root, at)));
+            finding.resource = owner.map(|owner| self.id(owner)).filter(|id| !id.kind.is_empty());
             finding.secret = may_be_secret;
-            finding
-        }));
-        match document.root {
-            Some(root) if broken => {
-                let head = self.head(&root, file);
-                self.left_out(Source { file: Arc::clone(file), root: Arc::new(root) }, &head);
-            }
-            Some(root) => self.object(root, file),
-            None => {}
+            self.findings.push(finding);
+        }
+        if let Some(root) = document.root {
+            self.object(root, file, &errors);
         }
     }
 
@@ -137,8 +133,17 @@ impl Parser<'_> {
         ResourceId { kind, namespace, name: text(meta.and_then(|meta| meta.get("name"))) }
     }
 
-    fn object(&mut self, root: Node, file: &Arc<str>) {
+    /// `errors`: where this is no YAML that could be used.
+    fn object(&mut self, root: Node, file: &Arc<str>, errors: &[usize]) {
         let head = self.head(&root, file);
+        if head.is_list() {
+            self.list(root, &head, errors);
+            return;
+        }
+        if !errors.is_empty() {
+            self.left_out(Source { file: Arc::clone(file), root: Arc::new(root) }, &head);
+            return;
+        }
         if !matches!(root.kind, Kind::Map(_)) {
             self.error(&head, &root, &Path::ROOT, format!("an object must be a mapping, this is {}", root.describe()))
                 .help("start with `apiVersion:` and `kind:`");
@@ -150,28 +155,29 @@ impl Parser<'_> {
                 return;
             }
         }
-        let of_istio = head.id.kind.ends_with("List") && is_istio(group(&head.api_version));
-        if head.id.kind == "List" || of_istio {
-            self.list(root, &head);
-            return;
-        }
         self.dispatch(root, &head);
     }
 
-    /// `kind: List`, or a list of one kind: the entries are objects of their own.
-    fn list(&mut self, root: Node, head: &Head) {
-        if !matches!(root.get("items").map(|items| &items.kind), Some(Kind::List(_))) {
-            let message = format!("a {} must have `items`, a list of objects", head.id.kind);
-            self.error(head, &root, &Path::ROOT.key("items"), message).help("write `items:` and the objects below it");
-            return;
-        }
-        let Kind::Map(entries) = root.kind else { return };
-        for entry in entries.into_iter().filter(|entry| entry.key == "items") {
-            if let Kind::List(items) = entry.value.kind {
-                for item in items {
-                    self.object(item, &head.file);
-                }
+    /// `kind: List`, or a list of one kind: the entries are objects of their own, and so are their errors.
+    fn list(&mut self, root: Node, head: &Head, errors: &[usize]) {
+        let Some(items) = items(&root) else {
+            if errors.is_empty() {
+                let message = format!("a {} must have `items`, a list of objects", head.id.kind);
+                self.error(head, &root, &Path::ROOT.key("items"), message)
+                    .help("write `items:` and the objects below it");
             }
+            return;
+        };
+        // What is wrong beside the entries may be wrong with each of them.
+        let beside = errors.iter().any(|at| !items.iter().any(|item| item.place.range.contains(at)));
+        let of_item =
+            |item: &Node| errors.iter().copied().filter(|at| beside || item.place.range.contains(at)).collect();
+        let errors: Vec<Vec<usize>> = items.iter().map(of_item).collect();
+        let Kind::Map(entries) = root.kind else { return };
+        let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.kind);
+        let Some(Kind::List(items)) = items else { return };
+        for (item, errors) in items.into_iter().zip(errors) {
+            self.object(item, &head.file, &errors);
         }
     }
 
@@ -353,6 +359,32 @@ impl Parser<'_> {
     }
 }
 
+impl Head {
+    fn is_list(&self) -> bool {
+        self.id.kind == "List" || self.id.kind.ends_with("List") && is_istio(group(&self.api_version))
+    }
+}
+
+/// Where a finding is.
+fn start(finding: &Diagnostic) -> Option<usize> {
+    finding.labels.iter().find(|label| label.primary).map(|label| label.place.range.start)
+}
+
+/// The entries of a list of objects.
+fn items(root: &Node) -> Option<&[Node]> {
+    match &root.get("items")?.kind {
+        Kind::List(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// The object that a place is in: of a list its entry.
+fn around(root: &Node, at: usize) -> &Node {
+    let is_list = root.get("kind").and_then(Node::as_text).is_some_and(|kind| kind.ends_with("List"));
+    let items = items(root).filter(|_| is_list).unwrap_or_default();
+    items.iter().find(|item| item.place.range.contains(&at)).map_or(root, |item| around(item, at))
+}
+
 fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
@@ -518,6 +550,31 @@ mod tests {
         let options = ParseOptions { ignore_kinds: ["EnvoyFilter".to_owned()].into(), ..ParseOptions::default() };
         let (_, findings) = parse(&[SourceFile::new("f", list)], &options);
         assert!(findings.iter().all(|finding| finding.severity == Severity::Note));
+    }
+
+    #[test]
+    fn an_entry_of_a_list_with_an_error_hurts_no_other() {
+        let gateway = |name: &str| {
+            format!(
+                "- apiVersion: networking.istio.io/v1\n  kind: Gateway\n  metadata:\n    name: {name}\n  spec:\n    \
+                 servers: []\n"
+            )
+        };
+        for kind in ["v1\nkind: List", "networking.istio.io/v1\nkind: GatewayList"] {
+            let broken = gateway("b") + "    servers: []\n";
+            let text = format!("apiVersion: {kind}\nitems:\n{}{broken}{}", gateway("a"), gateway("c"));
+            let (resources, findings) = parse(&[SourceFile::new("f", text.as_str())], &ParseOptions::default());
+            let names = |all: &[Object<Gateway>]| all.iter().map(|one| one.name().to_owned()).collect::<Vec<_>>();
+            assert_eq!(
+                (names(&resources.gateways), names(&resources.left_out.gateways)),
+                (vec!["a".to_owned(), "c".to_owned()], vec!["b".to_owned()])
+            );
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            assert_eq!(findings[0].resource.as_ref().map(ToString::to_string).as_deref(), Some("Gateway default/b"));
+            let (resources, findings) = parse(&[SourceFile::new("f", text + "kind: Lis")], &ParseOptions::default());
+            assert_eq!((resources.gateways.len(), resources.left_out.gateways.len()), (0, 3));
+            assert_eq!(findings.len(), 2, "{findings:?}");
+        }
     }
 
     #[test]
