@@ -11,6 +11,7 @@ mod grpc;
 mod header_ops;
 mod hosts;
 mod listeners;
+mod missing;
 mod names;
 mod policies;
 mod protocol;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
+use super::names::meant;
 use super::protocol::Protocol;
 use super::{Settings, hosts};
 use crate::istio::{Object, Port, Resolution, ServiceEntry};
@@ -41,6 +42,11 @@ impl<'a> Services<'a> {
         let services = self.by_host.get(host)?;
         services.iter().find(|service| service.namespace == namespace).or_else(|| services.first())
     }
+
+    /// The host that is written nearly like this one.
+    pub(super) fn like(&self, host: &str) -> Option<&str> {
+        meant(host, self.by_host.keys().map(String::as_str))
+    }
 }
 
 impl Service<'_> {
@@ -51,13 +57,18 @@ impl Service<'_> {
 
     /// The only port, if there is only one.
     pub(super) fn only_port(&self) -> Option<u16> {
-        let mut numbers: Vec<u32> = self.ports().filter_map(|port| port.number).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        match numbers.as_slice() {
+        match self.port_numbers().as_slice() {
             [number] => u16::try_from(*number).ok(),
             _ => None,
         }
+    }
+
+    /// The numbers of all ports, each once.
+    pub(super) fn port_numbers(&self) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self.ports().filter_map(|port| port.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     fn ports(&self) -> impl Iterator<Item = &Port> {

@@ -436,6 +436,30 @@ fn what_cannot_be_read_closes_what_it_names() {
 }
 
 #[test]
+fn what_was_meant_is_said() {
+    let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: cart, namespace: app}\nspec:\n\
+                 \x20 hosts: [cart.app.svc.cluster.local]\n  resolution: STATIC\n\
+                 \x20 ports: [{number: 80, name: a, protocol: HTTP}, {number: 81, name: b, protocol: HTTP}]\n---\n\
+                 apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: cart, namespace: app}\n\
+                 spec: {host: cart, subsets: [{name: stable}, {name: canary}]}\n";
+    let help = |rules: &str, from: &str, to: &str| {
+        let (_, findings) = alone(&format!("{}{entry}", service(rules)).replacen(from, to, 1));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings[0].help.clone().unwrap_or_default()
+    };
+    let to = |destination: &str| help(&format!("- route: [{{destination: {destination}}}]\n"), "", "");
+    assert_eq!(to("{host: card}"), "did you mean `cart.app.svc.cluster.local`?");
+    assert!(to("{host: shop}").starts_with("add a ServiceEntry"));
+    assert_eq!(to("{host: cart, port: {number: 80}, subset: stabel}"), "did you mean `stable`?");
+    assert!(to("{host: cart, port: {number: 80}, subset: v1}").starts_with("add it to"));
+    assert!(to("{host: cart, port: {number: 8080}}").ends_with("lists: 80, 81"));
+    let gateway = help("- redirect: {uri: /}\n", "gateways: [istio-system/gw]", "gateways: [istio-system/gww]");
+    assert_eq!(gateway, "did you mean `istio-system/gw`?");
+    let gateway = help("- redirect: {uri: /}\n", "gateways: [istio-system/gw]", "gateways: [gw]");
+    assert_eq!(gateway, "did you mean `istio-system/gw`?");
+}
+
+#[test]
 fn names_of_a_service_entry_have_their_weights() {
     let text = service("- route: [{destination: {host: out.com}}]\n");
     let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: out, namespace: app}\nspec:\n\
