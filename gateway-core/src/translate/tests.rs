@@ -292,6 +292,18 @@ fn credentials_are_looked_up_in_the_namespace_of_the_gateway() {
         ),
         ("no CA", "{mode: MUTUAL, credentialName: c}", secret("istio-system", pair), vec![missing]),
         ("sds", "{mode: SIMPLE, credentialName: 'sds://c'}", String::new(), vec![format!("error IST0161 {field}")]),
+        (
+            "sds for the CA",
+            "{mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertCredentialName: 'sds://c'}",
+            String::new(),
+            vec!["error IST0161 spec.servers[0].tls.caCertCredentialName".to_owned()],
+        ),
+        (
+            "ConfigMap for the CA",
+            "{mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertCredentialName: 'configmap://x/c'}",
+            String::new(),
+            vec!["error GW0001 spec.servers[0].tls.caCertCredentialName".to_owned()],
+        ),
     ];
     for (name, tls, secret, expected) in cases {
         assert_eq!(codes(&format!("{}{secret}", https(tls))), expected, "{name}");
