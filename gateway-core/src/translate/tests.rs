@@ -239,6 +239,12 @@ fn what_is_not_built_is_named_and_does_not_hide_what_is_invalid() {
             vec!["error IST0106 spec.http[0].headers.response.set.x"],
         ),
         (
+            "rewrite to no host",
+            format!("- {route}\n  rewrite: {{authority: 'a b/c'}}"),
+            vec!["error IST0106 spec.http[0].rewrite.authority"],
+        ),
+        ("rewrite to a host", format!("- {route}\n  rewrite: {{authority: 'a.com:80'}}"), vec![]),
+        (
             "rewrite without slash",
             format!("- {route}\n  rewrite: {{uri: bar}}"),
             vec!["warning GW0008 spec.http[0].rewrite.uri"],
