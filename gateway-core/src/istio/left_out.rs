@@ -3,7 +3,7 @@
 //! An object that does not fit its schema is left out; but a server name that it names must not be answered by a more
 //! general server, and a host that it wants to be spoken to over TLS must not be spoken to without. So its tree is read
 //! once more, for these things alone, with all the mercy that a misspelled file needs. What cannot be read even so (the
-//! port or the hosts of a server, the host of a rule) closes nothing.
+//! port or the hosts of a server, the host of a rule, what stands after a place that is no YAML) closes nothing.
 
 use super::{ClientTls, ClientTlsMode, DestinationRule, Gateway, Object, Port, Server, ServerTls, TrafficPolicy};
 use crate::yaml::{Kind, Node, closest};

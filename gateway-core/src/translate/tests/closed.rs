@@ -59,6 +59,8 @@ fn what_cannot_be_read_closes_what_it_names() {
         ("spec:", "specs:"),
         ("name: strict", "nmae: strict"),
         ("mode:", "a: &x 1, mode:"),
+        ("credentialName: c}", "credentialName: c"),
+        ("credentialName: c}", "credentialName: c}\n   x: 1"),
     ] {
         let text = strict.replacen(from, to, 1);
         assert_ne!(text, strict, "{from}");
