@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use gateway_core::model::{
-    Action, ClusterName, Config, Destination, DirectResponse, Forward, HeaderOps, HostPattern, Listener, Origin,
-    RequestMatch, Route, RouteConfig, Transport, VirtualHost,
+    Action, Config, DirectResponse, HeaderOps, HostPattern, Listener, Origin, RequestMatch, Route, RouteConfig,
+    Transport, VirtualHost,
 };
+use gateway_examples::Client;
 use gateway_layers::{
     BoxError, HttpService,
     body::Body,
     conn::Drain,
-    exchange::Exchange,
     service::SharedService,
     stack::{Filter, Gateway, Options, RouteSlot},
 };
@@ -35,9 +35,8 @@ impl Filter for RequireTenant {
                 if req.headers().contains_key("x-tenant") {
                     return next.oneshot(req).await;
                 }
-                let peer =
-                    Exchange::of(&req).map_or_else(String::new, |exchange| exchange.conn().peer.ip().to_string());
-                let mut refused = Response::new(Body::from(bytes::Bytes::from(format!("{peer}: which tenant?\n"))));
+                let client = Client::of(&req);
+                let mut refused = Response::new(Body::from(bytes::Bytes::from(format!("which tenant? ({client})\n"))));
                 *refused.status_mut() = StatusCode::UNAUTHORIZED;
                 Ok(refused)
             }
@@ -64,20 +63,6 @@ fn config() -> Config {
         listeners: vec![Listener { bind: None, port: 80, transport: Transport::Http(table) }],
         ..Config::default()
     }
-}
-
-/// What a route that forwards looks like; this example has none.
-#[must_use]
-pub fn forward_to(host: &str) -> Forward {
-    let cluster = ClusterName { host: host.into(), port: 80, subset: "".into() };
-    let destination = Destination {
-        cluster,
-        weight: 1,
-        host_rewrite: None,
-        request_headers: HeaderOps::default(),
-        response_headers: HeaderOps::default(),
-    };
-    Forward { destinations: vec![destination], ..Forward::default() }
 }
 
 fn gateway(port: u16) -> Result<Gateway, BoxError> {
@@ -107,12 +92,7 @@ mod tests {
             curl(&[&["--connect-to", &to, &url][..], more].concat()).await
         };
         assert_eq!(ask("/public", &[]).await, "for all\n");
-        assert_eq!(ask("/", &[]).await, "127.0.0.1: which tenant?\n");
+        assert_eq!(ask("/", &[]).await, "which tenant? (127.0.0.1, server name -, no certificate)\n");
         assert_eq!(ask("/", &["-H", "x-tenant: blue"]).await, "for tenants\n");
-    }
-
-    #[test]
-    fn a_forward_has_istios_default_retries() {
-        assert_eq!(forward_to("a").retry.attempts, 2);
     }
 }

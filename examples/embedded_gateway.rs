@@ -1,7 +1,7 @@
 //! The whole gateway, from Istio's YAML, beside own routes in one's own axum service.
 //!
 //! `cargo run --example embedded_gateway`, then `curl -H 'host: shop.example' http://127.0.0.1:3000/v1/x` and
-//! `curl http://127.0.0.1:3000/healthz`.
+//! `curl http://127.0.0.1:3000/whoami`.
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
@@ -17,6 +17,7 @@ use gateway_core::{
     model::Config,
     translate::{ResolveRule, Settings, translate},
 };
+use gateway_examples::Client;
 use gateway_layers::{BoxError, conn::ConnInfo, stack::Gateway};
 
 const YAML: &str = "
@@ -57,7 +58,7 @@ fn config(cart: SocketAddr) -> Result<Config, BoxError> {
 fn app(cart: SocketAddr) -> Result<Router, BoxError> {
     let gateway = Gateway::builder(config(cart)?).build()?;
     let http = gateway.http(80).ok_or("no such listener")?;
-    let own = Router::new().route("/healthz", get(async || "fine"));
+    let own = Router::new().route("/whoami", get(async |client: Client| client.to_string()));
     Ok(own.fallback_service(http).layer(from_fn(tell_peer)))
 }
 
@@ -87,7 +88,8 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        assert_eq!(curl(&[&format!("http://{address}/healthz")]).await, "fine");
+        let who = curl(&[&format!("http://{address}/whoami")]).await;
+        assert_eq!(who, "127.0.0.1, server name -, no certificate");
         let shop = ["-H", "host: shop.example"];
         assert_eq!(curl(&[&shop[..], &[&format!("http://{address}/v1/x")]].concat()).await, "cart /x 127.0.0.1");
         let status = ["-o", "/dev/null", "-w", "%{http_code}"];

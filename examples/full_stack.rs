@@ -1,7 +1,8 @@
 //! The whole gateway by hand, from the public API: everything that `stack::Gateway` does for one listener, in the
 //! order in which it does it. The proof that nothing of it is private.
 //!
-//! `cargo run --example full_stack`, then `curl -k --connect-to ::127.0.0.1:3443 https://shop.example/v1/x`.
+//! `cargo run --example full_stack`, then `curl -k --connect-to ::127.0.0.1:3443 https://shop.example/v1/x` (and
+//! `/whoami`).
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use gateway_core::{
@@ -11,7 +12,7 @@ use gateway_core::{
     },
     template::Template,
 };
-use gateway_examples::{Certificates, upstream};
+use gateway_examples::{Certificates, upstream, whoami};
 use gateway_layers::{
     BoxError, HttpService,
     body::Body,
@@ -92,7 +93,9 @@ fn http(
         random.clone(),
     ));
     let nothing: HttpService = SharedService::new(service_fn(async |_| Err(Error::new(Kind::NoRoute))));
-    let shop = RouteLayer::new([(RequestMatch::prefix("/v1/"), split)]).layer(nothing.clone());
+    let who: HttpService = SharedService::new(service_fn(whoami));
+    let routes = [(RequestMatch::prefix("/v1/"), split), (RequestMatch::prefix("/whoami"), who)];
+    let shop = RouteLayer::new(routes).layer(nothing.clone());
     let shop: HttpService = SharedService::new(HttpsRedirectLayer::moved_permanently().layer(shop));
     Ok(ServiceBuilder::new()
         .layer(ObserveLayer::new(Arc::new(log), InFlight::default()).keep_heads(true))
@@ -149,6 +152,8 @@ mod tests {
 
         let redirect = ["-w", "%{http_code} %header{location}", "--connect-to", &to_plain, "http://shop.example/v1/x"];
         assert_eq!(curl(&redirect).await, "301 https://shop.example/v1/x");
+        let who = curl(&["-k", "--connect-to", &to_secure, "https://shop.example/whoami"]).await;
+        assert_eq!(who, "127.0.0.1, server name shop.example, no certificate");
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..40 {
             let shown =

@@ -1,21 +1,18 @@
-//! HTTPS redirect on an axum app, under `axum::serve`. Handlers get the peer's address as axum gives it.
+//! HTTPS redirect on an axum app, under `axum::serve`. Of the client a handler gets what axum knows: its address.
 //!
 //! `cargo run --example https_redirect`, then `curl -i 'http://127.0.0.1:3000/x?y=1'`.
 use std::net::SocketAddr;
 
-use axum::{Router, extract::ConnectInfo, routing::get};
+use axum::{Router, routing::get};
+use gateway_examples::Client;
 use gateway_layers::http::HttpsRedirectLayer;
 
 fn app() -> Router {
     Router::new()
         .route("/", get(async || "only over https"))
-        .route("/.well-known/acme-challenge/{token}", get(peer))
+        .route("/.well-known/acme-challenge/{token}", get(async |client: Client| client.to_string()))
         // Certificates are proved over plain HTTP.
         .layer(HttpsRedirectLayer::permanent().except("/.well-known/acme-challenge/"))
-}
-
-async fn peer(ConnectInfo(peer): ConnectInfo<SocketAddr>) -> String {
-    format!("hello {}", peer.ip())
 }
 
 #[tokio::main]
@@ -39,6 +36,6 @@ mod tests {
         let shown = curl(&["-w", "%{http_code} %header{location}", &format!("http://{address}/x?y=1")]).await;
         assert_eq!(shown, format!("308 https://{address}/x?y=1"));
         let challenge = curl(&[&format!("http://{address}/.well-known/acme-challenge/t")]).await;
-        assert_eq!(challenge, "hello 127.0.0.1");
+        assert_eq!(challenge, "127.0.0.1, server name -, no certificate");
     }
 }

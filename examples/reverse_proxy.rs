@@ -1,6 +1,6 @@
 //! A reverse proxy with path rules, made of single layers: routes, rewrite, retry, timeout, pooled connections.
 //!
-//! `cargo run --example reverse_proxy`, then `curl http://127.0.0.1:3000/api/users`.
+//! `cargo run --example reverse_proxy`, then `curl http://127.0.0.1:3000/api/users` (and `/whoami`).
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use gateway_core::model::{self, ClusterName, Endpoint, Endpoints, PathRewrite, Protocol, RequestMatch, RetryPolicy};
@@ -53,7 +53,13 @@ fn proxy(
 + Send
 + Sync
 + 'static {
-    let routes = [route("/api/", &cluster("api", api)), route("/static/", &cluster("files", files))];
+    // A service of one's own beside the upstreams gets the client from the request's record.
+    let who: HttpService = SharedService::new(service_fn(gateway_examples::whoami));
+    let routes = [
+        route("/api/", &cluster("api", api)),
+        route("/static/", &cluster("files", files)),
+        (RequestMatch::prefix("/whoami"), who),
+    ];
     let nothing: HttpService = SharedService::new(service_fn(async |_| Err(Error::new(Kind::NoRoute))));
     ServiceBuilder::new()
         .layer(ObserveLayer::new(std::sync::Arc::new(Silent), InFlight::default()))
@@ -93,6 +99,8 @@ mod tests {
         let address = acceptor.local_addr().expect("bound");
         tokio::spawn(serve(acceptor, HttpServer::new(proxy(api, nobody)), Drain::new().watch()));
         assert_eq!(curl(&[&format!("http://{address}/api/users?x=1")]).await, "api /users?x=1 127.0.0.1");
+        let who = curl(&[&format!("http://{address}/whoami")]).await;
+        assert_eq!(who, "127.0.0.1, server name -, no certificate");
         let status = async |path: &str| {
             curl(&["-o", "/dev/null", "-w", "%{http_code}", &format!("http://{address}{path}")]).await
         };

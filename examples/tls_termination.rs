@@ -4,28 +4,20 @@
 //! `cargo run --example tls_termination` prints the curl commands.
 use std::sync::Arc;
 
-use axum::{Extension, Router, routing::get};
-use gateway_examples::Certificates;
+use axum::{Router, routing::get};
+use gateway_examples::{Certificates, Client};
 use gateway_layers::{
     BoxError,
     conn::{
         Drain, HttpServer, TcpAcceptor, serve,
         tls::{TlsLayer, TlsServer, TlsTable, server_config},
     },
-    exchange::Exchange,
     live::Live,
 };
 use tower::Layer as _;
 
 fn app() -> Router {
-    Router::new().route("/", get(who))
-}
-
-async fn who(Extension(exchange): Extension<Arc<Exchange>>) -> String {
-    let conn = exchange.conn();
-    let Some(tls) = &conn.tls else { return "plain".to_owned() };
-    let client = if tls.client_certificate.is_some() { "a client certificate" } else { "no client certificate" };
-    format!("{} asked for {} with {client}", conn.peer.ip(), tls.server_name.as_deref().unwrap_or("no name"))
+    Router::new().route("/", get(async |client: Client| client.to_string()))
 }
 
 /// Two servers, each with its own policy; any other name ends the connection.
@@ -83,12 +75,9 @@ mod tests {
         };
         let (chain, key) = (file("client.pem"), file("client.key"));
         let client = ["--cert", chain.as_str(), "--key", key.as_str()];
-        assert_eq!(ask("open.example", &[]).await, "127.0.0.1 asked for open.example with no client certificate");
+        assert_eq!(ask("open.example", &[]).await, "127.0.0.1, server name open.example, no certificate");
         assert_eq!(ask("closed.example", &[]).await, "", "refused");
-        assert_eq!(
-            ask("closed.example", &client).await,
-            "127.0.0.1 asked for closed.example with a client certificate"
-        );
+        assert_eq!(ask("closed.example", &client).await, "127.0.0.1, server name closed.example, a certificate");
         assert_eq!(ask("other.example", &[]).await, "", "no server has this name");
     }
 }

@@ -1,12 +1,79 @@
-//! What the examples beside `src` share: certificates, a service to forward to, and curl for their tests.
+//! What the examples beside `src` share: who the client is, certificates, a service to forward to, and curl for their
+//! tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-use std::{net::SocketAddr, path::Path, process::Stdio};
+use std::{convert::Infallible, fmt, net::SocketAddr, path::Path, process::Stdio, sync::Arc};
 
-use axum::{Router, extract::Request};
+use axum::{
+    Router,
+    extract::{ConnectInfo, FromRequestParts, Request},
+};
+use gateway_layers::{body::Body, error::Error, exchange::Exchange};
+use http::{Extensions, Response, request::Parts};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+
+/// Who is at the other end of a request's connection. An axum handler takes it as an argument, any other service asks
+/// for it with [`of`](Self::of).
+///
+/// Under this library's server all of it comes from the request's record; under `axum::serve` from `ConnectInfo`, which
+/// has the address alone and is there only if the app was served `into_make_service_with_connect_info`.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// Its address.
+    pub peer: Option<SocketAddr>,
+    /// The name that it asked for in the TLS handshake. None without TLS.
+    pub server_name: Option<Arc<str>>,
+    /// Its certificate, DER. None if it was not asked for one.
+    pub certificate: Option<Arc<[u8]>>,
+}
+
+impl Client {
+    /// The client of a request.
+    #[must_use]
+    pub fn of<B>(req: &http::Request<B>) -> Self {
+        Self::find(req.extensions())
+    }
+
+    fn find(extensions: &Extensions) -> Self {
+        if let Some(exchange) = extensions.get::<Arc<Exchange>>() {
+            let (conn, tls) = (exchange.conn(), exchange.conn().tls.as_ref());
+            return Self {
+                peer: Some(conn.peer),
+                server_name: tls.and_then(|tls| tls.server_name.clone()),
+                certificate: tls.and_then(|tls| tls.client_certificate.clone()),
+            };
+        }
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        Self { peer, ..Self::default() }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::find(&parts.extensions))
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peer = self.peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+        let name = self.server_name.as_deref().unwrap_or("-");
+        let certificate = if self.certificate.is_some() { "a certificate" } else { "no certificate" };
+        write!(f, "{peer}, server name {name}, {certificate}")
+    }
+}
+
+/// A service that says who its client is.
+///
+/// # Errors
+/// Never.
+pub async fn whoami<B>(req: http::Request<B>) -> Result<Response<Body>, Error> {
+    Ok(Response::new(Body::from(bytes::Bytes::from(Client::of(&req).to_string()))))
+}
 
 /// A PEM certificate and its key.
 #[derive(Clone)]
@@ -27,14 +94,14 @@ pub struct Certificates {
     pub client: Pair,
 }
 
-impl std::fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Certificates")
     }
 }
 
-impl std::fmt::Debug for Pair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pair")
     }
 }

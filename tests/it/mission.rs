@@ -165,6 +165,26 @@ async fn a_host_of_another_server_is_misdirected() {
     assert!(seen_a.heads().is_empty() && seen_b.heads().is_empty(), "nothing went upstream");
 }
 
+/// A Gateway that is left out for a misspelled field: its names are not for the server that takes all names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_is_not_got_around_by_a_misspelled_field() {
+    let (b, seen) = named("b").await;
+    let (head, servers) = GATEWAY_443.split_once("  - port").expect("servers");
+    let strict = servers.split("  - port").nth(2).expect("b.com");
+    let strict = format!("{head}  - port{strict}").replace("credentialName", "credentialNam");
+    let all = format!("{head}  - port{}", servers.split("  - port").nth(1).expect("a.com"));
+    let all = all.replace("name: ingress,", "name: all,").replace("[a.com]", "['*']");
+    let routes = virtual_service("b", "'*'", &to("b")).replace("/ingress", "/all");
+    let running = Running::start_despite_errors(&[&strict, "---", &all, &routes, &entry("b", 80, b)].concat());
+    let other = ["-k", "https://other.com/x"];
+    assert_eq!(running.curl(443, &other).await, "b /x");
+    assert_eq!(running.status(443, &[&other[..], &["-H", "host: b.com"]].concat()).await, "421");
+    let connect = format!("::{}", running.address(443));
+    let (shown, code) = curl(&["-k", "--connect-to", &connect, "https://b.com/x"]).await;
+    assert_eq!((shown.as_str(), code), ("", 35), "the handshake fails");
+    assert_eq!(seen.heads().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_by_path_and_a_missing_secret_hurts_its_server_alone() {
     let (a, _) = named("a").await;

@@ -54,6 +54,17 @@ impl Running {
         let (config, findings) = read(yaml);
         let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).map(Diagnostic::short).collect();
         assert!(errors.is_empty(), "{errors:#?}");
+        Self::serve(config, more)
+    }
+
+    /// Serves what is left of a configuration that has errors.
+    pub(crate) fn start_despite_errors(yaml: &str) -> Self {
+        let (config, findings) = read(yaml);
+        assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "no error");
+        Self::serve(config, GatewayBuilder::skip_errors)
+    }
+
+    fn serve(config: Config, more: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> Self {
         let mut options = Options::default();
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         options.ports = config.listeners.iter().map(|listener| (listener.port, free)).collect();

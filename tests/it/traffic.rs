@@ -9,7 +9,7 @@ use gateway_layers::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
 };
 
 use crate::support::{Running, entry, eventually, header, named, ok, read_until, service};
@@ -68,7 +68,10 @@ async fn an_upstream_that_closes_after_each_answer_costs_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_reached_is_answered() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
+    // Held but not listening, or another test could take it.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let closed = socket.local_addr().expect("bound");
     let running = Running::start(&(yaml(PLAIN) + &entry("up", 80, closed)));
     let shown = running.curl(80, &["-w", " %{http_code}", URL]).await;
     let reason = "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: \

@@ -110,7 +110,8 @@ pub(crate) struct ConfigArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Opens another port in place of one of the YAML; matching and redirects keep the YAML's number. Repeatable.
+    /// Opens another port in place of one of the YAML; matching and redirects keep the YAML's number. ADDR goes before
+    /// the server's `bind`. Repeatable.
     #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORTS", value_delimiter = ',')]
     pub(crate) ports: Vec<PortMap>,
     /// What to do with errors in the configuration at the start.

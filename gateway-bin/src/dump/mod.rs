@@ -134,7 +134,7 @@ fn cluster(cluster: &Cluster) -> ClusterDump {
         Endpoints::Static(endpoints) => {
             ("STATIC", endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect())
         }
-        Endpoints::Dns(names) => ("DNS", names.iter().map(|(host, port)| format!("{host}:{port}")).collect()),
+        Endpoints::Dns(names) => ("DNS", names.iter().map(ToString::to_string).collect()),
         Endpoints::Unlisted(host, port) => ("DNS (unlisted)", vec![format!("{host}:{port}")]),
     };
     ClusterDump {

@@ -2,6 +2,7 @@
 
 mod destination_rule;
 mod gateway;
+mod left_out;
 mod meta;
 mod object;
 mod parse;
@@ -18,6 +19,7 @@ pub use destination_rule::{
     TcpPool, TrafficPolicy, Tunnel, Warmup, WorkloadSelector,
 };
 pub use gateway::{Gateway, Port, Server, ServerTls, TlsCertificate, TlsMode, TlsProtocol};
+pub use left_out::LeftOut;
 pub use meta::{Manifest, ObjectMeta};
 pub use object::{Object, Source};
 pub use parse::{ParseOptions, parse};
@@ -45,4 +47,6 @@ pub struct Resources {
     pub service_entries: Vec<Object<ServiceEntry>>,
     /// Secrets.
     pub secrets: Vec<Object<Secret>>,
+    /// What objects with errors close.
+    pub left_out: LeftOut,
 }

@@ -41,7 +41,7 @@ pub enum Endpoints {
     /// Fixed addresses; none at all answers 503 (flag UH).
     Static(Vec<Endpoint>),
     /// All addresses of these names are endpoints; none answers 503 (flag UH).
-    Dns(Vec<(String, u16)>),
+    Dns(Vec<DnsName>),
     /// A host that no resource describes, looked up under the name as written; no answer is an unknown cluster
     /// (503, flag NC).
     Unlisted(String, u16),
@@ -54,6 +54,23 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its share beside the others; at least 1.
     pub weight: u32,
+}
+
+/// A name whose addresses are endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsName {
+    /// The name.
+    pub host: String,
+    /// The port of all its addresses.
+    pub port: u16,
+    /// The share of each of its addresses beside the others; at least 1.
+    pub weight: u32,
+}
+
+impl fmt::Display for DnsName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
 
 impl fmt::Display for ClusterName {

@@ -6,7 +6,7 @@ use super::{HostPattern, Origin, Route, ServerTls};
 /// One address and port, merged from the servers of all Gateways that name it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
-    /// `bind`; `None` is every address.
+    /// `bind`; `None` is every address of IPv4, `::` is every address. Another listener of the port may have one of them.
     pub bind: Option<IpAddr>,
     /// The number in the YAML: matching and redirects use it, whatever port is opened in its place.
     pub port: u16,

@@ -231,8 +231,9 @@ impl Regex {
     }
 
     fn compile(source: &str, pattern: &str) -> Result<Self, RegexError> {
+        // As much as RE2 takes, which needs half of it for the same.
         let compiled = bytes::RegexBuilder::new(&ascii_classes(pattern))
-            .size_limit(1 << 20)
+            .size_limit(16 << 20)
             .build()
             .map_err(|error| RegexError(error.to_string()))?;
         Ok(Self { source: source.to_owned(), compiled })

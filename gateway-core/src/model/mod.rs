@@ -10,7 +10,7 @@ mod route;
 mod tls;
 
 pub use self::{
-    cluster::{Cluster, ClusterName, Endpoint, Endpoints, Protocol},
+    cluster::{Cluster, ClusterName, DnsName, Endpoint, Endpoints, Protocol},
     headers::{HeaderOp, HeaderOps},
     host::HostPattern,
     listener::{Chain, Listener, RouteConfig, Transport, VirtualHost},
@@ -40,7 +40,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The listener of a port number as written in the YAML.
+    /// The listener of a port number as written in the YAML; of several, which differ in `bind`, the first.
     #[must_use]
     pub fn listener(&self, port: u16) -> Option<&Listener> {
         self.listeners.iter().find(|listener| listener.port == port)

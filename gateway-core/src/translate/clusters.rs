@@ -15,11 +15,14 @@ use crate::model::{Cluster, ClusterName, Endpoint, Endpoints, Protocol};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a destination is unknown: requests to it are answered 503.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unknown {
-    Host,
-    Port,
-    Subset,
+    /// Nothing describes it; what has nearly its name.
+    Host(Option<String>),
+    /// The ports that there are.
+    Port(Vec<String>),
+    /// The subsets that there are.
+    Subset(Vec<String>),
     /// A DestinationRule with an error wants TLS.
     Closed,
 }
@@ -90,14 +93,19 @@ impl<'a> Clusters<'a> {
         let rules = self.rules.find(&name.host, home);
         let subset = rules.and_then(|rules| rules.subset(&name.subset));
         if !name.subset.is_empty() && subset.is_none() {
-            return Err(Unknown::Subset);
+            return Err(Unknown::Subset(rules.map(rules::Group::subsets).unwrap_or_default()));
         }
         let labels = rules::labels(subset);
         let (endpoints, http2) = match (fixed, service) {
             (Some(rule), _) => (Endpoints::Static(vec![Endpoint::new(rule.address)]), rule.h2),
-            (None, Some(service)) if service.port(name.port).is_none() => return Err(Unknown::Port),
+            (None, Some(service)) if service.port(name.port).is_none() => {
+                return Err(Unknown::Port(service.port_numbers().iter().map(ToString::to_string).collect()));
+            }
             (None, Some(service)) => (service.endpoints(&name.host, name.port, &labels), service.is_http2(name.port)),
-            (None, None) => (Endpoints::Unlisted(dns.ok_or(Unknown::Host)?.to_owned(), name.port), false),
+            (None, None) => {
+                let written = dns.ok_or_else(|| Unknown::Host(self.services.like(&name.host).map(str::to_owned)))?;
+                (Endpoints::Unlisted(written.to_owned(), name.port), false)
+            }
         };
         let pool = rules.and_then(|rules| rules.connection_pool(subset));
         let upgrade = pool.and_then(|pool| pool.http.as_ref()).and_then(|http| http.h2_upgrade_policy);

@@ -15,11 +15,10 @@ pub(super) fn full_name(name: &str, namespace: &str, settings: &Settings) -> Str
     format!("{name}.{namespace}.svc.{}", settings.cluster_domain)
 }
 
-/// Name and namespace of a service of the cluster.
+/// Name and namespace of `NAME.NAMESPACE.svc.DOMAIN`.
 pub(super) fn service<'h>(host: &'h str, settings: &Settings) -> Option<(&'h str, &'h str)> {
-    let (name, rest) = host.split_once('.')?;
-    let namespace = rest.strip_suffix(settings.cluster_domain.as_str())?.strip_suffix(".svc.")?;
-    (!namespace.contains('.')).then_some((name, namespace))
+    let (name, namespace) = host.strip_suffix(&settings.cluster_domain)?.strip_suffix(".svc.")?.split_once('.')?;
+    (!name.is_empty() && !namespace.is_empty() && !namespace.contains('.')).then_some((name, namespace))
 }
 
 /// `namespace/name` of a Gateway as a VirtualService of `namespace` names it. `mesh` stays.
@@ -98,6 +97,16 @@ mod tests {
             [("A", "a.app.svc.cluster.local"), ("c.app", "c.app"), ("*", "*"), ("10.0.0.1", "10.0.0.1")]
         {
             assert_eq!(full_name(name, "app", &settings), expected);
+        }
+        for (name, expected) in [
+            ("a.app.svc.cluster.local", Some("app")),
+            ("a.b.app.svc.cluster.local", None),
+            ("app.svc.cluster.local", None),
+            (".app.svc.cluster.local", None),
+            ("a.app.svc.other.local", None),
+            ("a.com", None),
+        ] {
+            assert_eq!(service(name, &settings).map(|(_, namespace)| namespace), expected, "{name}");
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Gateways to listeners: selection, merging, conflicts.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::protocol::Protocol;
 use super::tls::server_tls;
 use super::virtual_hosts::{Tables, Wanted};
 use super::{Report, Settings, hosts, protocol_of, services};
 use crate::diagnostic::{CONFLICT, Diagnostic, SKIPPED};
-use crate::istio::{Gateway, Object};
+use crate::istio::{Gateway, Object, Server};
 use crate::model::{Chain, ClientAuth, Listener, RouteConfig, ServerTls, TlsVersion, Transport};
 use crate::yaml::Path;
 
@@ -20,6 +20,20 @@ pub(super) struct Merged<'a> {
     servers: Vec<Wanted<'a>>,
     /// Servers with errors: connections for their names are refused.
     closed: Vec<Wanted<'a>>,
+}
+
+impl Merged<'_> {
+    /// Whether a server with this `bind` and port is one of these.
+    fn is_at(&self, bind: Option<IpAddr>, port: u16) -> bool {
+        let one = |bind: Option<IpAddr>| bind.filter(|address| !address.is_unspecified());
+        self.port == port && one(self.bind) == one(bind)
+    }
+}
+
+/// `bind`. `0.0.0.0` is what stands there if nothing does; `::` says the same, and that IPv6 is wanted too.
+fn bind_address(server: &Server) -> Option<IpAddr> {
+    let address = server.bind.as_deref().and_then(|bind| bind.parse().ok());
+    address.filter(|address| *address != IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The Gateways that select this gateway; the others are told.
@@ -56,16 +70,19 @@ pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Dia
         for (index, server) in gateway.spec.servers.iter().enumerate() {
             let number = server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
             let (Some(port), Some(protocol)) = (number, protocol_of(server)) else { continue };
-            let bind = server.bind.as_deref().and_then(|bind| bind.parse().ok());
+            let bind = bind_address(server);
             let wanted = Wanted { gateway, index, port, hosts: hosts::server_hosts(server, gateway) };
             let tls = protocol == Protocol::Https;
-            let Some(there) = merged.iter_mut().find(|there| there.port == port && there.bind == bind) else {
+            let Some(there) = merged.iter_mut().find(|there| there.is_at(bind, port)) else {
                 merged.push(Merged { bind, port, tls, servers: vec![wanted], closed: Vec::new() });
                 continue;
             };
             match conflict(there, &wanted, tls) {
                 Some((first, message)) => report(&wanted, &there.servers[first], &message, findings),
-                None => there.servers.push(wanted),
+                None => {
+                    there.bind = there.bind.or(bind);
+                    there.servers.push(wanted);
+                }
             }
         }
     }
@@ -74,23 +91,32 @@ pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Dia
 
 /// Adds the TLS servers of Gateways that have errors. Without them a more general server would answer for their names,
 /// maybe without the client certificate that they demand.
-pub(super) fn close<'a>(merged: &mut [Merged<'a>], without: &[&'a Object<Gateway>], settings: &Settings) {
+pub(super) fn close<'a>(merged: &mut Vec<Merged<'a>>, without: &[&'a Object<Gateway>], settings: &Settings) {
     for gateway in without.iter().filter(|gateway| services::has(&settings.labels, &gateway.spec.selector)) {
         for (index, server) in gateway.spec.servers.iter().enumerate() {
             let number = server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
-            let tls = server.tls.is_some() || matches!(protocol_of(server), Some(Protocol::Https | Protocol::Tls));
-            let Some(port) = number.filter(|_| tls) else { continue };
-            let bind = server.bind.as_deref().and_then(|bind| bind.parse().ok());
-            let mut there = merged.iter_mut().filter(|there| there.tls && there.port == port && there.bind == bind);
-            if let Some(there) = there.next() {
-                let taken = |host: &hosts::ServerHost| {
-                    let servers = there.servers.iter().chain(&there.closed);
-                    servers.flat_map(|server| &server.hosts).any(|other| other.pattern == host.pattern)
-                };
-                let hosts = hosts::server_hosts(server, gateway).into_iter().filter(|host| !taken(host)).collect();
-                there.closed.push(Wanted { gateway, index, port, hosts });
+            let protocol = protocol_of(server);
+            let tls = server.tls.is_some() || protocol.is_none_or(|it| matches!(it, Protocol::Https | Protocol::Tls));
+            if let Some(port) = number.filter(|_| tls) {
+                let hosts = hosts::server_hosts(server, gateway);
+                close_server(merged, Wanted { gateway, index, port, hosts }, bind_address(server));
             }
         }
+    }
+}
+
+fn close_server<'a>(merged: &mut Vec<Merged<'a>>, mut server: Wanted<'a>, bind: Option<IpAddr>) {
+    let port = server.port;
+    if let Some(there) = merged.iter_mut().find(|there| there.is_at(bind, port)) {
+        if there.tls {
+            let names = there.servers.iter().chain(&there.closed).flat_map(|server| &server.hosts);
+            let taken: Vec<_> = names.map(|host| host.pattern.clone()).collect();
+            server.hosts.retain(|host| !taken.contains(&host.pattern));
+            there.closed.push(server);
+        }
+    } else if merged.iter().any(|there| there.is_at(None, port)) {
+        // Else the listener for every address would take the connections to this one.
+        merged.push(Merged { bind, port, tls: true, servers: Vec::new(), closed: vec![server] });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Resources to the model.
 //!
-//! Pure, and per object: a bad one is left out with an error, and hurts no other.
+//! Pure, and per object: a bad one is left out with an error, and hurts no other. What a bad Gateway or DestinationRule
+//! closes stays closed; the hosts of a bad VirtualService get what the others say, as in Istio, which never stores it.
 
 mod actions;
 mod clusters;
@@ -12,6 +13,7 @@ mod grpc;
 mod header_ops;
 mod hosts;
 mod listeners;
+mod missing;
 mod names;
 mod policies;
 mod protocol;
@@ -84,10 +86,12 @@ impl Default for Settings {
 /// Translates all resources; what cannot be used is reported and left out.
 pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Diagnostic>) {
     let mut findings = Vec::new();
-    let (gateways, without) = valid(&resources.gateways, validate::gateway, &mut findings);
+    let (gateways, mut without) = valid(&resources.gateways, validate::gateway, &mut findings);
     let (services, _) = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
-    let (rules, closing) = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
+    let (rules, mut closing) = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
     let (entries, _) = valid(&resources.service_entries, validate::service_entry, &mut findings);
+    without.extend(&resources.left_out.gateways);
+    closing.extend(&resources.left_out.destination_rules);
     let rules = Rules::new(&rules, &closing, settings, &mut findings);
     let mut clusters = Clusters::new(settings, Services::new(&entries, settings), rules);
     references::virtual_services(&services, resources, settings, &mut findings);

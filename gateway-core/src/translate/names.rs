@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::report::Report;
-use crate::yaml::Path;
+use crate::yaml::{Path, likeness};
 
 /// Letters, digits, `-`; alphanumeric at both ends; at most 63.
 pub(super) fn is_dns_label(text: &str) -> bool {
@@ -126,6 +126,33 @@ pub(super) fn export_to(
     }
 }
 
+/// Which of these names was meant. What two have in common before a `/` and after a dot does not make them alike.
+pub(super) fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = |name: &'a str| {
+        let (one, other) = differing(word, name);
+        // What differs much in length is another name, and not worth a comparison.
+        let near = !one.is_empty() && one.len().abs_diff(other.len()) <= 2;
+        (if near { likeness(one, other) } else { 0.0 }, name)
+    };
+    // Of several that are equally alike the first by the alphabet: the same every time.
+    let best = names.map(alike).filter(|(likeness, _)| *likeness > 0.8);
+    best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, name)| name)
+}
+
+fn differing<'a, 'b>(mut a: &'a str, mut b: &'b str) -> (&'a str, &'b str) {
+    if let (Some((left, a_rest)), Some((right, b_rest))) = (a.split_once('/'), b.split_once('/'))
+        && left == right
+    {
+        (a, b) = (a_rest, b_rest);
+    }
+    while let (Some((a_rest, left)), Some((b_rest, right))) = (a.rsplit_once('.'), b.rsplit_once('.'))
+        && left == right
+    {
+        (a, b) = (a_rest, b_rest);
+    }
+    (a, b)
+}
+
 /// A port number.
 pub(super) fn port(number: u32) -> Result<u16, String> {
     match u16::try_from(number) {
@@ -137,6 +164,28 @@ pub(super) fn port(number: u32) -> Result<u16, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_were_meant() {
+        let hosts = ["apigateway.app.svc.cluster.local", "cart.app.svc.cluster.local", "api.example.com"];
+        for (word, expected) in [
+            ("apigatway.app.svc.cluster.local", Some(hosts[0])),
+            ("apigateway.ap.svc.cluster.local", Some(hosts[0])),
+            ("card.app.svc.cluster.local", Some(hosts[1])),
+            ("shop.app.svc.cluster.local", None),
+            ("app.svc.cluster.local", None),
+            ("api.exmaple.com", Some(hosts[2])),
+            ("b.example.com", None),
+        ] {
+            assert_eq!(meant(word, hosts.into_iter()), expected, "{word}");
+        }
+        for (word, expected) in
+            [("app/gatway", Some("app/gateway")), ("app/other", None), ("ap/gateway", Some("app/gateway"))]
+        {
+            assert_eq!(meant(word, ["app/gateway"].into_iter()), expected, "{word}");
+        }
+        assert_eq!(meant("v3", ["v1", "v2"].into_iter()), None);
+    }
 
     #[test]
     fn wildcard_domains() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::meant;
 use super::tls::{credentials, secret_name};
 use super::virtual_hosts::Bound;
 use super::{Report, Settings, hosts, tls};
@@ -18,7 +19,7 @@ pub(super) fn virtual_services(
     findings: &mut Vec<Diagnostic>,
 ) {
     let name = |gateway: &Object<Gateway>| format!("{}/{}", gateway.namespace(), gateway.name());
-    let existing: BTreeSet<String> = resources.gateways.iter().map(name).collect();
+    let existing: BTreeSet<String> = resources.gateways.iter().chain(&resources.left_out.gateways).map(name).collect();
     let spec = Path::ROOT.key("spec");
     for vs in services {
         let list = spec.key("gateways");
@@ -38,7 +39,8 @@ pub(super) fn virtual_services(
         for (n, written) in vs.spec.gateways.iter().enumerate().filter(|(_, name)| *name != "mesh") {
             let name = hosts::gateway_name(written, vs.namespace());
             if !existing.contains(&name) {
-                let near = existing.iter().find(|other| other.rsplit('/').next() == name.rsplit('/').next());
+                let same = existing.iter().find(|other| other.rsplit('/').next() == name.rsplit('/').next());
+                let near = same.map(String::as_str).or_else(|| meant(&name, existing.iter().map(String::as_str)));
                 let finding = report.warn(REFERENCE, &list.index(n), format!("there is no Gateway `{name}`"));
                 if let Some(near) = near {
                     finding.help(format!("did you mean `{near}`?"));

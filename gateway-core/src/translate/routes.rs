@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::actions::{Missing, Site, action};
-use super::clusters::{Clusters, Unknown};
+use super::actions::{Site, action};
+use super::clusters::Clusters;
 use super::conditions::{Place, holds_here, is_catch_all, request_match};
+use super::missing::report_missing;
 use super::{Report, Settings};
-use crate::diagnostic::{Diagnostic, REFERENCE, UNREACHABLE};
+use crate::diagnostic::{Diagnostic, UNREACHABLE};
 use crate::istio::{HttpMatch, HttpRoute, Object, VirtualService};
 use crate::model::{ObjectName, Origin, RequestMatch, Route};
 use crate::yaml::Path;
@@ -100,64 +101,6 @@ pub(super) fn origin<T>(object: &Object<T>, path: &Path<'_>) -> Origin {
         path: path.to_string().into(),
         file: Arc::clone(&object.source.file),
         line: u32::try_from(object.source.place(path).line).unwrap_or(0),
-    }
-}
-
-fn report_missing(
-    vs: &Object<VirtualService>,
-    rule: &HttpRoute,
-    path: &Path<'_>,
-    missing: &[Missing],
-    findings: &mut Vec<Diagnostic>,
-) {
-    let (route, mirrors) = (path.key("route"), path.key("mirrors"));
-    for (field, unknown) in missing {
-        let entry = rule
-            .route
-            .iter()
-            .enumerate()
-            .map(|(n, entry)| (format!("route[{n}].destination"), &route, n, entry.destination.as_ref()));
-        let copies = rule
-            .mirrors
-            .iter()
-            .enumerate()
-            .map(|(n, entry)| (format!("mirrors[{n}].destination"), &mirrors, n, entry.destination.as_ref()));
-        let found = entry.chain(copies).find(|(name, ..)| name == field);
-        let mirror = path.key("mirror");
-        let (list, n) = found.as_ref().map_or((&mirror, None), |(_, list, n, _)| (*list, Some(*n)));
-        let destination = found.and_then(|(.., destination)| destination).or(rule.mirror.as_ref());
-        let entry = n.map(|n| list.index(n));
-        let at = entry.as_ref().map(|entry| entry.key("destination"));
-        let at = at.as_ref().unwrap_or(list);
-        let host = destination.and_then(|destination| destination.host.as_deref()).unwrap_or_default();
-        let subset = destination.and_then(|destination| destination.subset.as_deref()).unwrap_or_default();
-        let mut report = Report::new(vs, findings);
-        match unknown {
-            Unknown::Host => report
-                .warn(
-                    REFERENCE,
-                    &at.key("host"),
-                    format!("no ServiceEntry describes `{host}`: requests are answered 503"),
-                )
-                .help("add a ServiceEntry, or give `destination.port`, and the name is looked up in DNS"),
-            Unknown::Port => report
-                .warn(REFERENCE, &at.key("port"), format!("`{host}` has no such port: requests are answered 503"))
-                .help("give `destination.port.number`, one that the ServiceEntry lists"),
-            Unknown::Subset => report
-                .warn(
-                    REFERENCE,
-                    &at.key("subset"),
-                    format!("no subset `{subset}` of `{host}`: requests are answered 503"),
-                )
-                .help("add it to a DestinationRule for this host"),
-            Unknown::Closed => report
-                .warn(
-                    REFERENCE,
-                    &at.key("host"),
-                    format!("the DestinationRule that wants TLS for `{host}` has an error: requests are answered 503"),
-                )
-                .help("mend the DestinationRule"),
-        };
     }
 }
 

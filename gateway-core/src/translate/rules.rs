@@ -119,6 +119,11 @@ impl Group<'_> {
         self.rules.iter().flat_map(|rule| &rule.spec.subsets).find(|subset| subset.name.as_deref() == Some(name))
     }
 
+    /// The names of all subsets.
+    pub(super) fn subsets(&self) -> Vec<String> {
+        self.rules.iter().flat_map(|rule| &rule.spec.subsets).filter_map(|subset| subset.name.clone()).collect()
+    }
+
     /// The settings of connections: the subset's block in place of that of the oldest policy.
     pub(super) fn connection_pool<'s>(&'s self, subset: Option<&'s Subset>) -> Option<&'s ConnectionPool> {
         let own = subset.and_then(|subset| subset.traffic_policy.as_ref());

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
+use super::names::meant;
 use super::protocol::Protocol;
 use super::{Settings, hosts};
 use crate::istio::{Object, Port, Resolution, ServiceEntry};
-use crate::model::{Endpoint, Endpoints};
+use crate::model::{DnsName, Endpoint, Endpoints};
 
 /// The services that the gateway sees, by host.
 pub(super) struct Services<'a> {
@@ -41,6 +42,11 @@ impl<'a> Services<'a> {
         let services = self.by_host.get(host)?;
         services.iter().find(|service| service.namespace == namespace).or_else(|| services.first())
     }
+
+    /// The host that is written nearly like this one.
+    pub(super) fn like(&self, host: &str) -> Option<&str> {
+        meant(host, self.by_host.keys().map(String::as_str))
+    }
 }
 
 impl Service<'_> {
@@ -51,13 +57,18 @@ impl Service<'_> {
 
     /// The only port, if there is only one.
     pub(super) fn only_port(&self) -> Option<u16> {
-        let mut numbers: Vec<u32> = self.ports().filter_map(|port| port.number).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        match numbers.as_slice() {
+        match self.port_numbers().as_slice() {
             [number] => u16::try_from(*number).ok(),
             _ => None,
         }
+    }
+
+    /// The numbers of all ports, each once.
+    pub(super) fn port_numbers(&self) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self.ports().filter_map(|port| port.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     fn ports(&self) -> impl Iterator<Item = &Port> {
@@ -88,18 +99,16 @@ impl Service<'_> {
                 && spec.workload_selector.is_none()
                 && has(&entry.meta.labels, labels)
             {
-                names.push((host.to_owned(), default_port(port, number)));
+                names.push(DnsName { host: host.to_owned(), port: default_port(port, number), weight: 1 });
             }
             for endpoint in spec.endpoints.iter().filter(|endpoint| has(&endpoint.labels, labels)) {
                 let own = port.name.as_ref().and_then(|name| endpoint.ports.get(name)).copied();
                 let port = own.and_then(|port| u16::try_from(port).ok()).unwrap_or_else(|| default_port(port, number));
                 let address = endpoint.address.as_deref().unwrap_or_default();
+                let weight = endpoint.weight.unwrap_or(1).max(1);
                 match (by_name, address.parse::<IpAddr>()) {
-                    (true, _) => names.push((address.to_ascii_lowercase(), port)),
-                    (false, Ok(ip)) => fixed.push(Endpoint {
-                        address: SocketAddr::new(ip, port),
-                        weight: endpoint.weight.unwrap_or(1).max(1),
-                    }),
+                    (true, _) => names.push(DnsName { host: address.to_ascii_lowercase(), port, weight }),
+                    (false, Ok(ip)) => fixed.push(Endpoint { address: SocketAddr::new(ip, port), weight }),
                     (false, Err(_)) => {}
                 }
             }

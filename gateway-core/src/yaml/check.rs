@@ -263,12 +263,16 @@ const LIKENESS: f64 = 0.8;
 
 /// The name that is most like a word, if it is more like it than `least` (0 to 1).
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>, least: f64) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase();
     names
-        .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), name))
+        .map(|name| (likeness(word, name), name))
         .filter(|(likeness, _)| *likeness > least)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// How alike two names are, 0 to 1; case does not count.
+pub(crate) fn likeness(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
 }
 
 fn camel_case(name: &str) -> String {

@@ -11,7 +11,7 @@ mod scalar;
 mod shape;
 
 pub use check::check;
-pub(crate) use check::closest;
+pub(crate) use check::{closest, likeness};
 pub use node::{Entry, Kind, Node, Path};
 pub use read::{Document, MAX_BYTES, read};
 pub use scalar::Scalar;

@@ -15,9 +15,9 @@ const MAX_DEPTH: usize = 128;
 /// One document of a file.
 #[derive(Debug)]
 pub struct Document {
-    /// The tree; none if the document is empty or its syntax is broken.
+    /// The tree; none if the document is empty. If its syntax is broken, what stands before that place.
     pub root: Option<Node>,
-    /// What is wrong with it as YAML. With an error here the tree is not to be used.
+    /// What is wrong with it as YAML. With an error here the tree is not to be used but for what it closes.
     pub findings: Vec<Diagnostic>,
 }
 
@@ -44,11 +44,23 @@ struct Reader<'a> {
     findings: Vec<Diagnostic>,
 }
 
-/// Why a document was left half-way.
-enum Stop {
+/// A document was left half-way.
+struct Stop {
+    why: Why,
+    /// What was read of the node.
+    read: Option<Node>,
+}
+
+enum Why {
     Syntax(Box<ScanError>),
     TooDeep,
     End,
+}
+
+impl From<Why> for Stop {
+    fn from(why: Why) -> Self {
+        Self { why, read: None }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -59,12 +71,12 @@ impl<'a> Reader<'a> {
                 Ok(Some(root)) => root,
                 Ok(None) => break,
                 Err(stop) => {
-                    if let Stop::Syntax(error) = &stop {
+                    if let Why::Syntax(error) = &stop.why {
                         self.syntax_error(error);
                     }
-                    documents.push(Document { root: None, findings: std::mem::take(&mut self.findings) });
+                    documents.push(Document { root: stop.read, findings: std::mem::take(&mut self.findings) });
                     match self.parser.proceed_next_document() {
-                        Ok(true) if !matches!(stop, Stop::End) => continue,
+                        Ok(true) if !matches!(stop.why, Why::End) => continue,
                         _ => break,
                     }
                 }
@@ -79,7 +91,7 @@ impl<'a> Reader<'a> {
     fn document(&mut self) -> Result<Option<Node>, Stop> {
         loop {
             match self.next() {
-                Ok((Event::StreamEnd, _)) | Err(Stop::End) => return Ok(None),
+                Ok((Event::StreamEnd, _)) | Err(Stop { why: Why::End, .. }) => return Ok(None),
                 Ok((Event::DocumentStart(..) | Event::StreamStart | Event::DocumentEnd, _)) => {}
                 Ok((event, span)) => return self.node(event, &span, 0).map(Some),
                 Err(stop) => return Err(stop),
@@ -90,8 +102,8 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Stop> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
-            Some(Err(error)) => Err(Stop::Syntax(Box::new(error))),
-            None => Err(Stop::End),
+            Some(Err(error)) => Err(Why::Syntax(Box::new(error)).into()),
+            None => Err(Why::End.into()),
         }
     }
 
@@ -100,7 +112,7 @@ impl<'a> Reader<'a> {
         if depth > MAX_DEPTH {
             let message = format!("lists and mappings stand more than {MAX_DEPTH} deep inside each other");
             self.refuse(&message, &place, "", None);
-            return Err(Stop::TooDeep);
+            return Err(Why::TooDeep.into());
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -125,43 +137,83 @@ impl<'a> Reader<'a> {
 
     fn list(&mut self, mut place: Place, depth: usize) -> Result<Node, Stop> {
         let mut items = Vec::new();
+        match self.items(&mut items, depth) {
+            Ok(end) => {
+                place.range.end = end.max(place.range.end);
+                Ok(Node { kind: Kind::List(items), place })
+            }
+            Err(stop) => {
+                items.extend(stop.read);
+                Err(Stop { why: stop.why, read: Some(Node { kind: Kind::List(items), place }) })
+            }
+        }
+    }
+
+    /// Reads up to the end, and gives its place.
+    fn items(&mut self, items: &mut Vec<Node>, depth: usize) -> Result<usize, Stop> {
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                place.range.end = end(&span).max(place.range.end);
-                return Ok(Node { kind: Kind::List(items), place });
+                return Ok(end(&span));
             }
             items.push(self.node(event, &span, depth + 1)?);
         }
     }
 
     fn map(&mut self, mut place: Place, depth: usize) -> Result<Node, Stop> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries = Vec::new();
+        match self.entries(&mut entries, depth) {
+            Ok(end) => {
+                place.range.end = end.max(place.range.end);
+                Ok(Node { kind: Kind::Map(entries), place })
+            }
+            Err(stop) => Err(Stop { why: stop.why, read: Some(Node { kind: Kind::Map(entries), place }) }),
+        }
+    }
+
+    /// As [`items`](Self::items).
+    fn entries(&mut self, entries: &mut Vec<Entry>, depth: usize) -> Result<usize, Stop> {
         // Of a large mapping (labels, headers) the search for duplicates must not be quadratic.
         let mut seen = std::collections::HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
-                place.range.end = end(&span).max(place.range.end);
-                return Ok(Node { kind: Kind::Map(entries), place });
+                return Ok(end(&span));
             }
             let key = self.node(event, &span, depth + 1)?;
             let (event, span) = self.next()?;
-            let value = self.node(event, &span, depth + 1)?;
-            let Kind::Scalar { text, value: key_type, .. } = key.kind else {
-                self.refuse("a key must be text", &key.place, "this is a list or mapping", None);
-                continue;
+            let (value, stop) = match self.node(event, &span, depth + 1) {
+                Ok(value) => (value, None),
+                Err(Stop { why, read: Some(value) }) => (value, Some(why)),
+                Err(stop) => return Err(stop),
             };
-            if text == "<<" {
-                self.refuse("merge keys (`<<`) are not read", &key.place, "", Some("write the fields out here"));
-                continue;
+            self.entry(key, value, entries, &mut seen);
+            if let Some(why) = stop {
+                return Err(why.into());
             }
-            if let Some(first) = seen.insert(text.clone(), key.place.clone()) {
-                self.duplicate(&text, &key.place, first);
-                continue;
-            }
-            entries.push(Entry { key: text, key_place: key.place, key_type, value });
         }
+    }
+
+    fn entry(
+        &mut self,
+        key: Node,
+        value: Node,
+        entries: &mut Vec<Entry>,
+        seen: &mut std::collections::HashMap<String, Place>,
+    ) {
+        let Kind::Scalar { text, value: key_type, .. } = key.kind else {
+            self.refuse("a key must be text", &key.place, "this is a list or mapping", None);
+            return;
+        };
+        if text == "<<" {
+            self.refuse("merge keys (`<<`) are not read", &key.place, "", Some("write the fields out here"));
+            return;
+        }
+        if let Some(first) = seen.insert(text.clone(), key.place.clone()) {
+            self.duplicate(&text, &key.place, first);
+            return;
+        }
+        entries.push(Entry { key: text, key_place: key.place, key_type, value });
     }
 
     fn duplicate(&mut self, key: &str, second: &Place, first: Place) {

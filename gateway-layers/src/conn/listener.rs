@@ -42,11 +42,34 @@ impl TcpAcceptor {
     /// # Errors
     /// If the address cannot be bound, or another process has it.
     pub fn bind_shared(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
-        if workers <= 1 {
-            return Ok(vec![open(address, false)?]);
+        let mut bound = Self::bind_all(&[address], workers).map_err(|(_, error)| error)?;
+        Ok(bound.pop().unwrap_or_default())
+    }
+
+    /// The same for several addresses, in their order. Every address of a port (`0.0.0.0`, `::`) and one of them can
+    /// stand side by side: the nearer one has the connections.
+    ///
+    /// # Errors
+    /// The number of the address that cannot be bound, and why.
+    pub fn bind_all(
+        addresses: &[SocketAddr],
+        workers: usize,
+    ) -> Result<Vec<Vec<std::net::TcpListener>>, (usize, io::Error)> {
+        let shared = |n: usize| workers > 1 || addresses.iter().any(|other| contains(*other, addresses[n]));
+        // All are tried alone before one stays open: it would be in the way of those that it contains.
+        let mut tried = Vec::with_capacity(addresses.len());
+        for (n, address) in addresses.iter().enumerate() {
+            let socket = open(*address, false).map_err(|error| (n, error))?;
+            let address = socket.local_addr().map_err(|error| (n, error))?;
+            tried.push((address, Some(socket).filter(|_| !shared(n))));
         }
-        let address = open(address, false)?.local_addr()?;
-        (0..workers).map(|_| open(address, true)).collect()
+        let open_all = |(n, (address, alone)): (usize, (SocketAddr, Option<_>))| match alone {
+            Some(socket) => Ok(vec![socket]),
+            None => {
+                (0..workers.max(1)).map(|_| open(address, true)).collect::<Result<_, _>>().map_err(|error| (n, error))
+            }
+        };
+        tried.into_iter().enumerate().map(open_all).collect()
     }
 
     /// The bound address.
@@ -67,8 +90,17 @@ impl TryFrom<std::net::TcpListener> for TcpAcceptor {
     }
 }
 
+/// Whether one is every address and the other one of them, on the same port.
+fn contains(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() != 0 && a.port() == b.port() && a.ip().is_unspecified() != b.ip().is_unspecified()
+}
+
 fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `::` is every address, whatever the default of the system is.
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
@@ -119,7 +151,12 @@ fn ready(io: TcpStream, peer: SocketAddr) -> (TcpStream, ConnInfo) {
     // A refusal costs latency, nothing else.
     let _ = io.set_nodelay(true);
     let local = io.local_addr().unwrap_or(peer);
-    (io, ConnInfo::between(peer, local))
+    (io, ConnInfo::between(plain(peer), plain(local)))
+}
+
+/// A socket at `::` shows IPv4 addresses as IPv6 ones.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 fn is_of_the_connection(error: &io::Error) -> bool {
@@ -131,6 +168,8 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
     use super::*;
 
     #[tokio::test]
@@ -141,6 +180,42 @@ mod tests {
         assert_eq!(sockets[1].local_addr().expect("bound"), address);
         let again = TcpAcceptor::bind_shared(address, 2).expect_err("in use");
         assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    /// A port that is free at every address, though others may take it meanwhile.
+    fn free_port() -> u16 {
+        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|it| it.local_addr()).expect("a port").port()
+    }
+
+    #[tokio::test]
+    async fn every_address_and_one_of_them_stand_side_by_side() {
+        for workers in [1, 2] {
+            let every = [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
+            // There are machines without IPv6.
+            for every in every.into_iter().filter(|every| std::net::TcpListener::bind((*every, 0)).is_ok()) {
+                let (one, mut sockets) = loop {
+                    let one = SocketAddr::from(([127, 0, 0, 2], free_port()));
+                    match TcpAcceptor::bind_all(&[SocketAddr::new(every, one.port()), one], workers) {
+                        Ok(sockets) => break (one, sockets),
+                        Err((_, error)) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{every}"),
+                    }
+                };
+                assert_eq!(sockets.iter().map(Vec::len).collect::<Vec<_>>(), [workers, workers]);
+                let again = TcpAcceptor::bind_all(&[one], 1).expect_err("in use");
+                assert_eq!((again.0, again.1.kind()), (0, io::ErrorKind::AddrInUse));
+                if workers == 1 {
+                    let mut acceptors =
+                        sockets.iter_mut().map(|own| TcpAcceptor::try_from(own.remove(0)).expect("open"));
+                    let (mut rest, mut nearer) = (acceptors.next().expect("two"), acceptors.next().expect("two"));
+                    let _client = TcpStream::connect(one).await.expect("listening");
+                    assert_eq!(nearer.accept().await.1.local, one);
+                    let other = SocketAddr::from(([127, 0, 0, 1], one.port()));
+                    let _client = TcpStream::connect(other).await.expect("listening");
+                    let (_, info) = rest.accept().await;
+                    assert_eq!((info.local, info.peer.is_ipv4()), (other, true));
+                }
+            }
+        }
     }
 
     #[tokio::test]

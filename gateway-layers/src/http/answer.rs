@@ -1,4 +1,4 @@
-//! [`AnswerOr`]: the future of layers that answer some requests by themselves.
+//! [`ResponseFuture`]: of layers that answer some requests by themselves.
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -8,13 +8,19 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// An answer that is ready, or the inner service's future.
+    /// The future of a layer that answers some requests by itself, and passes the others.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F, R> {
+        #[pin]
+        state: State<F, R>,
+    }
+}
+
+pin_project! {
     #[project = Projected]
     #[derive(Debug)]
-    pub(crate) enum AnswerOr<F, R> {
-        /// Answers at once.
+    enum State<F, R> {
         Answer { response: Option<Response<R>> },
-        /// Asks the inner service.
         Inner {
             #[pin]
             future: F,
@@ -22,24 +28,26 @@ pin_project! {
     }
 }
 
-impl<F, R> AnswerOr<F, R> {
-    pub(crate) const fn inner(future: F) -> Self {
-        Self::Inner { future }
+impl<F, R> ResponseFuture<F, R> {
+    /// Asks the inner service.
+    pub(super) const fn inner(future: F) -> Self {
+        Self { state: State::Inner { future } }
     }
 
-    pub(crate) const fn answer(response: Response<R>) -> Self {
-        Self::Answer { response: Some(response) }
+    /// Answers at once.
+    pub(super) const fn answer(response: Response<R>) -> Self {
+        Self { state: State::Answer { response: Some(response) } }
     }
 }
 
-impl<F, R, E> Future for AnswerOr<F, R>
+impl<F, R, E> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project() {
+        match self.project().state.project() {
             Projected::Answer { response } => {
                 Poll::Ready(Ok(response.take().expect("a future is not polled after it was ready")))
             }

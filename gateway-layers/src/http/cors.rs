@@ -39,7 +39,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::local_reply::LocalReply;
+use super::{answer, local_reply::LocalReply};
 
 /// Makes [`Cors`]. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -189,15 +189,15 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         match self.policy.judge(&req) {
-            Verdict::Pass => ResponseFuture { future: Some(self.inner.call(req)), answer: None, mark: None },
+            Verdict::Pass => ResponseFuture { future: answer::ResponseFuture::inner(self.inner.call(req)), mark: None },
             Verdict::Mark(origin) => {
                 let mark = Some((self.policy.clone(), origin));
-                ResponseFuture { future: Some(self.inner.call(req)), answer: None, mark }
+                ResponseFuture { future: answer::ResponseFuture::inner(self.inner.call(req)), mark }
             }
             Verdict::Answer(origin) => {
                 let mut response: Response<R> = LocalReply::empty(StatusCode::OK);
                 *response.headers_mut() = self.policy.preflight(origin, req.headers());
-                ResponseFuture { future: None, answer: Some(response), mark: None }
+                ResponseFuture { future: answer::ResponseFuture::answer(response), mark: None }
             }
         }
     }
@@ -208,8 +208,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F, R> {
         #[pin]
-        future: Option<F>,
-        answer: Option<Response<R>>,
+        future: answer::ResponseFuture<F, R>,
         mark: Option<(Arc<Policy>, HeaderValue)>,
     }
 }
@@ -221,11 +220,8 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let Some(future) = this.future.as_mut().as_pin_mut() else {
-            return Poll::Ready(Ok(this.answer.take().expect("a future is not polled after it was ready")));
-        };
-        let mut response = ready!(future.poll(cx))?;
+        let this = self.project();
+        let mut response = ready!(this.future.poll(cx))?;
         if let Some((policy, origin)) = this.mark.take() {
             policy.mark(origin, response.headers_mut());
         }

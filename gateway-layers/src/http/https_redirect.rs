@@ -23,7 +23,6 @@
 //! # Ok(()) }
 //! ```
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -33,10 +32,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    answer::AnswerOr,
-    request::{authority, is_https},
-};
+pub use super::answer::ResponseFuture;
+use super::request::{authority, is_https};
 
 /// Makes [`HttpsRedirect`].
 #[derive(Clone, Debug)]
@@ -129,32 +126,12 @@ where
 
     fn call(&mut self, req: Request<B>) -> Self::Future {
         let Some(location) = self.settings.location(&req) else {
-            return ResponseFuture { future: AnswerOr::inner(self.inner.call(req)) };
+            return ResponseFuture::inner(self.inner.call(req));
         };
         let mut response = Response::new(R::default());
         *response.status_mut() = self.settings.status;
         response.headers_mut().insert(LOCATION, location);
-        ResponseFuture { future: AnswerOr::answer(response) }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// The future of [`HttpsRedirect`].
-    #[derive(Debug)]
-    pub struct ResponseFuture<F, R> {
-        #[pin]
-        future: AnswerOr<F, R>,
-    }
-}
-
-impl<F, R, E> Future for ResponseFuture<F, R>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(cx)
+        ResponseFuture::answer(response)
     }
 }
 

@@ -23,7 +23,6 @@
 //! ```
 use std::{
     borrow::Cow,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -40,7 +39,8 @@ use http::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{answer::AnswerOr, local_reply::LocalReply, request::is_https};
+pub use super::answer::ResponseFuture;
+use super::{local_reply::LocalReply, request::is_https};
 use crate::exchange::{Exchange, Flag, Flags};
 
 /// Makes [`Normalize`].
@@ -298,11 +298,10 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> Self::Future {
-        let future = match check(&mut req, self.settings) {
-            Ok(()) => AnswerOr::inner(self.inner.call(req)),
-            Err(refusal) => AnswerOr::answer(answer(&req, refusal)),
-        };
-        ResponseFuture { future }
+        match check(&mut req, self.settings) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(req)),
+            Err(refusal) => ResponseFuture::answer(answer(&req, refusal)),
+        }
     }
 }
 
@@ -319,26 +318,6 @@ fn answer<B, R: From<Bytes>>(req: &Request<B>, refusal: Refusal) -> Response<R> 
         reply.close = refusal.close;
     }
     response
-}
-
-pin_project_lite::pin_project! {
-    /// The future of [`Normalize`].
-    #[derive(Debug)]
-    pub struct ResponseFuture<F, R> {
-        #[pin]
-        future: AnswerOr<F, R>,
-    }
-}
-
-impl<F, R, E> Future for ResponseFuture<F, R>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(cx)
-    }
 }
 
 #[cfg(test)]

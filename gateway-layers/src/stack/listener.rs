@@ -1,7 +1,7 @@
 //! Floor 1 composed: sockets, and what serves them.
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
 };
 
@@ -50,17 +50,19 @@ impl Bound {
         let shared = &gateway.0;
         let workers = shared.builder.context.workers;
         let config = gateway.config();
-        let open = |(index, listener): (usize, &Listener)| {
-            let address = address(listener, shared);
-            let sockets = TcpAcceptor::bind_shared(address, workers).map_err(|error| {
-                let hint = hint(&error, listener.port);
-                io::Error::new(error.kind(), format!("cannot open port {} at {address}: {error}{hint}", listener.port))
-            })?;
-            let address = sockets.first().map_or(Ok(address), TcpListener::local_addr)?;
+        let addresses: Vec<_> = config.listeners.iter().map(|listener| address(listener, shared)).collect();
+        apart(&config.listeners, &addresses)?;
+        let sockets = TcpAcceptor::bind_all(&addresses, workers).map_err(|(n, error)| {
+            let (port, address) = (config.listeners[n].port, addresses[n]);
+            let hint = hint(&error, port);
+            io::Error::new(error.kind(), format!("cannot open port {port} at {address}: {error}{hint}"))
+        })?;
+        let open = |((index, listener), sockets): ((usize, &Listener), Vec<TcpListener>)| {
+            let address = sockets.first().map_or(Ok(addresses[index]), TcpListener::local_addr)?;
             let service = service(shared, listener, index);
             Ok(BoundListener { port: listener.port, address, sockets, service })
         };
-        let listeners = config.listeners.iter().enumerate().map(open).collect::<io::Result<_>>()?;
+        let listeners = config.listeners.iter().enumerate().zip(sockets).map(open).collect::<io::Result<_>>()?;
         Ok(Self { listeners, workers })
     }
 
@@ -70,7 +72,7 @@ impl Bound {
         &self.listeners
     }
 
-    /// Where a port of the YAML really is.
+    /// Where a port of the YAML really is; of several listeners, which differ in `bind`, the first.
     #[must_use]
     pub fn address(&self, port: u16) -> Option<SocketAddr> {
         self.listeners.iter().find(|listener| listener.port == port).map(|listener| listener.address)
@@ -116,13 +118,31 @@ impl WorkerSockets {
 }
 
 fn address(listener: &Listener, shared: &Shared) -> SocketAddr {
-    let mapped = shared.options.ports.get(&listener.port).copied();
-    let own = SocketAddr::new(listener.bind.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), listener.port);
-    match (mapped, listener.bind) {
-        (Some(mapped), Some(bind)) => SocketAddr::new(bind, mapped.port()),
-        (mapped, None) => mapped.unwrap_or(own),
-        (None, Some(_)) => own,
+    let every = SocketAddr::from((Ipv4Addr::UNSPECIFIED, listener.port));
+    let wanted = shared.options.ports.get(&listener.port).copied().unwrap_or(every);
+    // Who starts the process knows its addresses better than who wrote the YAML.
+    let bind = listener.bind.filter(|_| wanted.ip().is_unspecified());
+    SocketAddr::new(bind.unwrap_or_else(|| wanted.ip()), wanted.port())
+}
+
+/// No two listeners can have one address: said here, because the system would blame another process.
+fn apart(listeners: &[Listener], addresses: &[SocketAddr]) -> io::Result<()> {
+    for (n, address) in addresses.iter().enumerate().filter(|(_, address)| address.port() != 0) {
+        let Some(first) = addresses[..n].iter().position(|other| same(*other, *address)) else { continue };
+        let (one, other) = (listeners[first].port, listeners[n].port);
+        let cure = if one == other {
+            format!("its servers differ in `bind`: leave the address out (--port {one}={})", address.port())
+        } else {
+            format!("give one of them another port (--port {other}=PORT)")
+        };
+        let message = format!("cannot open port {other} at {address}: port {one} is opened there already; {cure}");
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
     }
+    Ok(())
+}
+
+fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() && b.ip().is_unspecified())
 }
 
 fn hint(error: &io::Error, port: u16) -> String {
@@ -154,4 +174,51 @@ fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnServi
 fn assigned(mut conn: Conn<TcpStream>, id: Option<ServerId>) -> Conn<TcpStream> {
     conn.info.server = id;
     conn
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use gateway_core::model::{Config, RouteConfig};
+
+    use super::*;
+    use crate::stack::Options;
+
+    /// A gateway with a plain listener for port 80 at each of these.
+    fn open(binds: [Option<[u8; 4]>; 2], to: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+        let listener = |bind: Option<[u8; 4]>| Listener {
+            bind: bind.map(IpAddr::from),
+            port: 80,
+            transport: Transport::Http(RouteConfig::default()),
+        };
+        let config = Config { listeners: binds.map(listener).into(), ..Config::default() };
+        let mut options = Options::default();
+        options.ports.insert(80, to);
+        let bound = Gateway::builder(config).options(options).build().expect("no credentials").bind()?;
+        Ok(bound.listeners().iter().map(|listener| listener.address).collect())
+    }
+
+    #[tokio::test]
+    async fn the_address_of_the_process_goes_before_bind_and_bind_before_none() {
+        let binds = [None, Some([127, 0, 0, 2])];
+        let opened = loop {
+            let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|it| it.local_addr()).expect("a port");
+            // Another test may take it before it is opened again.
+            match open(binds, free) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                opened => break opened.map(|opened| (opened, free.port())),
+            }
+        };
+        let (opened, port) = opened.expect("two sockets of one port");
+        assert_eq!(opened, [([0, 0, 0, 0], port).into(), ([127, 0, 0, 2], port).into()] as [SocketAddr; 2]);
+        let opened = open(binds, ([127, 0, 0, 1], 0).into()).expect("two free ports");
+        assert!(opened.iter().all(|address| address.ip() == IpAddr::from([127, 0, 0, 1])), "{opened:?}");
+        let error = open(binds, ([127, 0, 0, 1], 9).into()).expect_err("one address for two").to_string();
+        assert_eq!(
+            error,
+            "cannot open port 80 at 127.0.0.1:9: port 80 is opened there already; its servers differ in `bind`: leave \
+             the address out (--port 80=9)"
+        );
+    }
 }

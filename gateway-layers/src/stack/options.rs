@@ -10,7 +10,8 @@ use crate::conn::HttpOptions;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where a port of the YAML is really opened \[the same number on every address\].
+    /// Where a port of the YAML is really opened \[the same number\]. An address here goes before a server's `bind`;
+    /// `0.0.0.0` and `::` leave it to `bind`.
     pub ports: HashMap<u16, SocketAddr>,
     /// How long a TLS handshake may take \[10 s\].
     pub handshake_timeout: Duration,

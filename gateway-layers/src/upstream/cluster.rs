@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use gateway_core::model::{self, ClusterName, Endpoints, Protocol};
+use gateway_core::model::{self, ClusterName, DnsName, Endpoints, Protocol};
 use http::{Request, Response};
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
@@ -91,7 +91,7 @@ impl Complaints {
 /// Names whose addresses are the endpoints.
 #[derive(Debug)]
 struct Names {
-    names: Vec<(String, u16)>,
+    names: Vec<DnsName>,
     /// The last answer for each of them.
     answers: Mutex<Vec<Vec<SocketAddr>>>,
     /// No answer is an unknown cluster, not an empty one.
@@ -108,8 +108,12 @@ impl Names {
         }
     }
 
-    fn addresses(&self) -> Vec<SocketAddr> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).concat()
+    fn endpoints(&self) -> Vec<model::Endpoint> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = self.names.iter().zip(answers.iter());
+        named
+            .flat_map(|(name, answer)| answer.iter().map(|&address| model::Endpoint { address, weight: name.weight }))
+            .collect()
     }
 }
 
@@ -120,7 +124,7 @@ impl Cluster {
         let (fixed, names) = match cluster.endpoints {
             Endpoints::Static(endpoints) => (endpoints, None),
             Endpoints::Dns(names) => (Vec::new(), Some((names, false))),
-            Endpoints::Unlisted(host, port) => (Vec::new(), Some((vec![(host, port)], true))),
+            Endpoints::Unlisted(host, port) => (Vec::new(), Some((vec![DnsName { host, port, weight: 1 }], true))),
         };
         let names = names.map(|(names, unlisted)| Names {
             answers: Mutex::new(vec![Vec::new(); names.len()]),
@@ -239,7 +243,7 @@ impl Cluster {
     async fn refresh(&self) {
         let Some(names) = &self.0.names else { return };
         let mut failed = false;
-        for (number, (host, port)) in names.names.iter().enumerate() {
+        for (number, DnsName { host, port, .. }) in names.names.iter().enumerate() {
             match timeout(self.0.connect_timeout, self.0.context.resolver.resolve(host, *port)).await {
                 Ok(Ok(addresses)) if !addresses.is_empty() => names.answered(number, addresses),
                 Ok(Err(error)) => {
@@ -252,17 +256,17 @@ impl Cluster {
         if failed {
             warn!(cluster = %self.0.name, "not all names of the cluster have an answer");
         }
-        self.replace(&names.addresses());
+        self.replace(&names.endpoints());
         *names.asked.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), false);
     }
 
     /// Endpoints that stay keep their connections.
-    fn replace(&self, found: &[SocketAddr]) {
+    fn replace(&self, found: &[model::Endpoint]) {
         let old = self.0.endpoints.load_full();
-        let endpoint = |&address: &SocketAddr| {
-            old.iter().find(|endpoint| endpoint.address() == address).cloned().unwrap_or_else(|| {
-                let model = model::Endpoint::new(address);
-                Arc::new(Endpoint::new(&model, self.0.protocol, &self.0.context, self.0.connect_timeout))
+        let endpoint = |model: &model::Endpoint| {
+            let same = |old: &&Arc<Endpoint>| old.address() == model.address && old.weight() == model.weight;
+            old.iter().find(same).cloned().unwrap_or_else(|| {
+                Arc::new(Endpoint::new(model, self.0.protocol, &self.0.context, self.0.connect_timeout))
             })
         };
         let mut new: Vec<_> = found.iter().map(endpoint).collect();
@@ -318,7 +322,8 @@ mod tests {
         kind(&unlisted).await;
         tokio::task::yield_now().await;
         assert_eq!(unlisted.addresses().len(), 1, "no answer does not take the last one away");
-        let two = Endpoints::Dns(vec![("a".to_owned(), 80), ("b".to_owned(), 80)]);
+        let name = |host: &str, weight| DnsName { host: host.to_owned(), port: 80, weight };
+        let two = Endpoints::Dns(vec![name("a", 1), name("b", 3)]);
         let two = cluster(two, &[Some(1), Some(2), None, Some(3)]);
         kind(&two).await;
         tokio::time::advance(REFRESH).await;
@@ -326,7 +331,9 @@ mod tests {
         tokio::task::yield_now().await;
         let ports: Vec<_> = two.addresses().iter().map(SocketAddr::port).collect();
         assert_eq!(ports, [1, 3], "each name keeps its own last answer");
-        assert_eq!(kind(&cluster(Endpoints::Dns(vec![("a".to_owned(), 80)]), &[None])).await, Kind::NoHealthyHost);
+        let weights = two.0.endpoints.look(|all| all.iter().map(|endpoint| endpoint.weight()).collect::<Vec<_>>());
+        assert_eq!(weights, [1, 3]);
+        assert_eq!(kind(&cluster(Endpoints::Dns(vec![name("a", 1)]), &[None])).await, Kind::NoHealthyHost);
         assert_eq!(kind(&cluster(Endpoints::Static(Vec::new()), &[None])).await, Kind::NoHealthyHost);
     }
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 
+use crate::authority::host_name;
 use crate::diagnostic::{REGEX, SURPRISE};
 use crate::istio::{HttpDirectResponse, HttpRedirect, HttpRewrite, HttpRoute};
 use crate::translate::report::Report;
@@ -126,7 +127,13 @@ pub(super) fn rewrite(rule: &HttpRoute, path: &Path<'_>, report: &mut Report<'_>
 
 fn rewrite_fields(rewrite: &HttpRewrite, path: &Path<'_>, report: &mut Report<'_>) {
     control_characters(&rewrite.uri, &path.key("uri"), report);
-    control_characters(&rewrite.authority, &path.key("authority"), report);
+    if let Some(authority) = rewrite.authority.as_deref()
+        && let Err(error) = host_name(authority.as_bytes())
+    {
+        report
+            .error(&path.key("authority"), format!("`{authority}` is no host: {error}"))
+            .help("write a host name, perhaps with `:PORT`");
+    }
     if let Some(uri) = rewrite.uri.as_deref().filter(|uri| !uri.is_empty() && !uri.starts_with('/')) {
         let message = format!("`{uri}` does not begin with `/`: one is put in front of the new path");
         report.warn(SURPRISE, &path.key("uri"), message).help(format!("write `/{uri}`"));

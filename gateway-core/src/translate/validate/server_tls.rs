@@ -123,6 +123,9 @@ fn certificates(tls: &ServerTls, mode: &str, path: &Path<'_>, report: &mut Repor
             .help("keep one source of certificates");
         return;
     }
+    if let Some(name) = &tls.ca_cert_credential_name {
+        scheme(name, &path.key("caCertCredentialName"), report);
+    }
     if set(&tls.credential_name) || !tls.credential_names.is_empty() {
         credentials(tls, path, report);
         return;
@@ -167,16 +170,22 @@ fn credentials(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
     let one = tls.credential_name.iter().map(|name| (path.key("credentialName"), name));
     let list = path.key("credentialNames");
     let many = tls.credential_names.iter().enumerate().map(|(n, name)| (list.index(n), name));
-    let ca = tls.ca_cert_credential_name.iter().map(|name| (path.key("caCertCredentialName"), name));
-    for (path, name) in one.chain(many).chain(ca) {
-        if let Some((scheme, _)) = name.split_once("://") {
-            if !matches!(scheme, "kubernetes" | "kubernetes-gateway" | "configmap") {
-                let finding = report.error(&path, format!("`{scheme}://` credentials need another source of secrets"));
-                finding.code = CREDENTIAL;
-                finding.help("name a Secret");
-            } else if scheme == "configmap" {
-                report.not_built(&path, "a ConfigMap as credential").help("put the CA into a Secret");
-            }
+    for (path, name) in one.chain(many) {
+        scheme(name, &path, report);
+    }
+}
+
+/// Where a credential comes from: a Secret is all that there is.
+fn scheme(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    match name.split_once("://") {
+        None | Some(("kubernetes" | "kubernetes-gateway", _)) => {}
+        Some(("configmap", _)) => {
+            report.not_built(path, "a ConfigMap as credential").help("put the CA into a Secret");
+        }
+        Some((scheme, _)) => {
+            let finding = report.error(path, format!("`{scheme}://` credentials need another source of secrets"));
+            finding.code = CREDENTIAL;
+            finding.help("name a Secret");
         }
     }
 }

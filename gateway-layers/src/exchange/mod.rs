@@ -1,10 +1,13 @@
 //! [`Exchange`]: the record of one request and its response, and the connection it came on.
+mod flags;
+mod in_flight;
+
 use std::{
     fmt,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -15,6 +18,10 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
+pub use self::{
+    flags::{Flag, Flags},
+    in_flight::{Guard, InFlight},
+};
 use crate::{
     body::{End, OnEnd, Side},
     conn::ConnInfo,
@@ -133,7 +140,7 @@ impl Exchange {
         // A drain waits for clients, not for what is made beside them.
         let new = Self::new(Arc::new(ConnInfo { drain: None, ..(*self.conn).clone() }));
         if let Some(guard) = self.guard.get() {
-            new.hold(guard.0.enter());
+            new.hold(guard.beside());
         }
         new
     }
@@ -282,136 +289,9 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// Counts requests under way. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct InFlight(Arc<Count>);
-
-#[derive(Debug, Default)]
-struct Count {
-    now: AtomicUsize,
-    none: Notify,
-}
-
-/// One request under way, until it is dropped.
-#[derive(Debug)]
-pub struct Guard(InFlight);
-
-impl InFlight {
-    /// One more.
-    #[must_use]
-    pub fn enter(&self) -> Guard {
-        self.0.now.fetch_add(1, Ordering::Relaxed);
-        Guard(self.clone())
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn now(&self) -> usize {
-        self.0.now.load(Ordering::Acquire)
-    }
-
-    /// Waits until there is none.
-    pub async fn none(&self) {
-        loop {
-            let none = self.0.none.notified();
-            if self.now() == 0 {
-                return;
-            }
-            none.await;
-        }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if self.0.0.now.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.0.none.notify_waiters();
-        }
-    }
-}
-
-/// One of Envoy's response flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-#[expect(missing_docs, reason = "Envoy's names")]
-pub enum Flag {
-    NoHealthyUpstream,
-    UpstreamConnectionFailure,
-    UpstreamOverflow,
-    NoRoute,
-    RetryLimitExceeded,
-    NoCluster,
-    DownstreamTermination,
-    UpstreamTimeout,
-    LocalReset,
-    UpstreamRemoteReset,
-    UpstreamConnectionTermination,
-    DelayInjected,
-    FaultInjected,
-    DownstreamProtocolError,
-    UpstreamProtocolError,
-}
-
-/// Their short names, in the order of [`Flag`].
-const SHORT: [&str; 15] = ["UH", "UF", "UO", "NR", "URX", "NC", "DC", "UT", "LR", "UR", "UC", "DI", "FI", "DPE", "UPE"];
-
-/// A set of response flags; displays as `UF,URX`, or `-`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Flags(u32);
-
-impl Flags {
-    /// No flag.
-    pub const NONE: Self = Self(0);
-
-    /// One flag.
-    #[must_use]
-    pub const fn of(flag: Flag) -> Self {
-        Self(1 << flag as u32)
-    }
-
-    /// Adds a flag.
-    pub const fn set(&mut self, flag: Flag) {
-        self.0 |= 1 << flag as u32;
-    }
-
-    /// Adds those of another set.
-    pub const fn join(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    /// Is it in the set?
-    #[must_use]
-    pub const fn has(self, flag: Flag) -> bool {
-        self.0 & (1 << flag as u32) != 0
-    }
-}
-
-impl fmt::Display for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::NONE {
-            return f.write_str("-");
-        }
-        let set = SHORT.iter().enumerate().filter(|(bit, _)| self.0 & (1 << bit) != 0);
-        for (number, (_, short)) in set.enumerate() {
-            f.write_str(if number == 0 { "" } else { "," })?;
-            f.write_str(short)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn flags_are_joined_by_commas() {
-        let mut flags = Flags::of(Flag::UpstreamConnectionFailure);
-        flags.set(Flag::RetryLimitExceeded);
-        assert_eq!(flags.to_string(), "UF,URX");
-        assert_eq!(Flags::NONE.to_string(), "-");
-        assert_eq!(Flags::of(Flag::UpstreamProtocolError).to_string(), "UPE");
-    }
 
     #[tokio::test]
     async fn the_end_of_the_request_is_not_missed() {

@@ -1,4 +1,6 @@
 //! [`Body`]: the one body type of the assembled stack. Layers themselves stay generic.
+mod observer;
+
 use std::{
     any::Any,
     fmt, mem,
@@ -14,6 +16,8 @@ use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use sync_wrapper::SyncWrapper;
 
+use self::observer::Both;
+pub use self::observer::{End, OnEnd, Side};
 use crate::BoxError;
 
 /// Data is `Bytes`, errors are [`BoxError`]. What hyper reads passes as it is; only a configured layer boxes it.
@@ -60,37 +64,6 @@ enum Trailers {
     Swallow,
     /// Changed by this; swallowed if nothing is left.
     Filter(fn(&mut HeaderMap)),
-}
-
-/// How a body ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum End {
-    /// Every byte was read.
-    Complete,
-    /// Reading failed.
-    Failed,
-    /// Dropped before its end.
-    Dropped,
-}
-
-/// Whose body it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// A request's.
-    Request,
-    /// A response's.
-    Response,
-}
-
-/// Learns once how a body ended. The `Arc` is handed back, so an observer can keep itself alive (a pooled
-/// connection returns to its pool by moving this very `Arc`), and one object can watch both sides of an exchange.
-pub trait OnEnd: Send + Sync {
-    /// Called exactly once for each body that is observed; `bytes` are data bytes, without framing.
-    fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>);
-
-    /// Somebody has asked for more of the body than has come (`true`), or more has come (`false`).
-    fn waits(&self, _side: Side, _waits: bool) {}
 }
 
 impl Body {
@@ -280,20 +253,6 @@ impl Inner {
     /// Dropped with everything read? HTTP/1 drops a body as soon as it has the bytes of its content-length.
     fn was_read(&self) -> bool {
         matches!(self.kind, Kind::Boxed(_, Some(length)) if self.bytes >= length) || self.is_end_stream()
-    }
-}
-
-struct Both(Arc<dyn OnEnd>, Arc<dyn OnEnd>);
-
-impl OnEnd for Both {
-    fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>) {
-        self.0.clone().end(side, end, bytes, trailers);
-        self.1.clone().end(side, end, bytes, trailers);
-    }
-
-    fn waits(&self, side: Side, waits: bool) {
-        self.0.waits(side, waits);
-        self.1.waits(side, waits);
     }
 }
 

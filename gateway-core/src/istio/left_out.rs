@@ -1,0 +1,102 @@
+//! What an object with errors closes.
+//!
+//! An object that does not fit its schema is left out; but a server name that it names must not be answered by a more
+//! general server, and a host that it wants to be spoken to over TLS must not be spoken to without. So its tree is read
+//! once more, for these things alone, with all the mercy that a misspelled file needs. What cannot be read even so (the
+//! port or the hosts of a server, the host of a rule, what stands after a place that is no YAML) closes nothing.
+
+use super::{ClientTls, ClientTlsMode, DestinationRule, Gateway, Object, Port, Server, ServerTls, TrafficPolicy};
+use crate::yaml::{Kind, Node, closest};
+
+/// Objects that were left out because of an error: no more of them than what they close.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LeftOut {
+    /// Selectors, and of each server its port, address, hosts, and whether it has TLS.
+    pub gateways: Vec<Object<Gateway>>,
+    /// The host, and whether it is to be spoken to over TLS.
+    pub destination_rules: Vec<Object<DestinationRule>>,
+}
+
+/// What can be read of a Gateway.
+pub(super) fn gateway(root: &Node) -> Gateway {
+    let selector = specs(root).flat_map(|spec| fields(spec, "selector", &["selector", "servers"])).flat_map(entries);
+    let servers = specs(root).flat_map(|spec| fields(spec, "servers", &["selector", "servers"])).flat_map(items);
+    Gateway {
+        selector: selector.filter_map(|(key, value)| Some((key.to_owned(), value.as_text()?.to_owned()))).collect(),
+        servers: servers.map(server).collect(),
+    }
+}
+
+fn server(node: &Node) -> Server {
+    const FIELDS: [&str; 6] = ["port", "bind", "hosts", "tls", "defaultEndpoint", "name"];
+    const PORT: [&str; 4] = ["number", "protocol", "name", "targetPort"];
+    let port = fields(node, "port", &FIELDS).next();
+    let of_port = |name| port.and_then(|port| fields(port, name, &PORT).find_map(Node::as_text));
+    // `port: 443` says enough.
+    let number = of_port("number").or_else(|| port.and_then(Node::as_text));
+    Server {
+        port: Some(Port {
+            number: number.and_then(|number| number.parse().ok()),
+            protocol: of_port("protocol").map(str::to_owned),
+            ..Port::default()
+        }),
+        bind: fields(node, "bind", &FIELDS).find_map(Node::as_text).map(str::to_owned),
+        hosts: fields(node, "hosts", &FIELDS).flat_map(items).filter_map(Node::as_text).map(str::to_owned).collect(),
+        tls: fields(node, "tls", &FIELDS).next().map(|_| ServerTls::default()),
+        ..Server::default()
+    }
+}
+
+/// What can be read of a DestinationRule.
+pub(super) fn destination_rule(root: &Node) -> DestinationRule {
+    const FIELDS: [&str; 5] = ["host", "trafficPolicy", "subsets", "exportTo", "workloadSelector"];
+    let tls = ClientTls { mode: Some(ClientTlsMode::Simple), ..ClientTls::default() };
+    let policy = TrafficPolicy { tls: Some(tls), ..TrafficPolicy::default() };
+    DestinationRule {
+        host: specs(root).flat_map(|spec| fields(spec, "host", &FIELDS)).find_map(Node::as_text).map(str::to_owned),
+        traffic_policy: Some(policy).filter(|_| wants_tls(root)),
+        ..DestinationRule::default()
+    }
+}
+
+/// Whether a `tls` that is not plainly off stands anywhere, or a `mode`, which nothing else has.
+fn wants_tls(node: &Node) -> bool {
+    let mode = |value: &Node| value.as_text().is_some_and(|mode| mode != "DISABLE");
+    match &node.kind {
+        Kind::Scalar { .. } => false,
+        Kind::List(items) => items.iter().any(wants_tls),
+        Kind::Map(entries) => entries.iter().any(|entry| match entry.key.to_ascii_lowercase().as_str() {
+            "mode" => mode(&entry.value),
+            "tls" => match &entry.value.kind {
+                Kind::Map(fields) if fields.is_empty() => false,
+                Kind::Map(_) => entry.value.get("mode").is_none_or(mode),
+                _ => !entry.value.is_null(),
+            },
+            _ => wants_tls(&entry.value),
+        }),
+    }
+}
+
+/// `spec`, or what was written without it.
+fn specs(root: &Node) -> impl Iterator<Item = &Node> {
+    fields(root, "spec", &["apiVersion", "kind", "metadata", "spec", "status"]).chain([root])
+}
+
+/// What stands under a field, or under what was meant to be it, if these are all fields.
+fn fields<'a>(node: &'a Node, name: &'a str, all: &'a [&'a str]) -> impl Iterator<Item = &'a Node> {
+    let meant = move |key: &str| key == name || closest(key, all.iter().copied(), 0.8) == Some(name);
+    entries(node).filter(move |(key, value)| !value.is_null() && meant(key)).map(|(_, value)| value)
+}
+
+fn entries(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let entries = if let Kind::Map(entries) = &node.kind { entries.as_slice() } else { &[] };
+    entries.iter().map(|entry| (entry.key.as_str(), &entry.value))
+}
+
+/// The entries of a list, or the only one without its `- `.
+fn items(node: &Node) -> impl Iterator<Item = &Node> {
+    match &node.kind {
+        Kind::List(items) => items.as_slice().iter(),
+        _ => std::slice::from_ref(node).iter(),
+    }
+}

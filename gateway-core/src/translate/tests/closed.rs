@@ -1,0 +1,101 @@
+//! What an object with an error closes.
+
+use super::*;
+
+/// Objects with errors are not served; what they close does not become open.
+#[test]
+fn what_has_an_error_closes_what_it_names() {
+    let strict = https("{mode: MUTUAL, credentialName: c, subjectAltNames: [x]}").replace("name: tls", "name: strict");
+    let all = https("{mode: SIMPLE, credentialName: c}").replace("a.com", "'*'");
+    let (config, findings) = alone(&format!("{strict}---\n{all}"));
+    assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
+    let Transport::Tls(chains) = &config.listener(443).unwrap().transport else { panic!("clear text") };
+    let shown: Vec<_> =
+        chains.iter().map(|chain| (chain.server_names[0].to_string(), chain.tls.certificates.len())).collect();
+    assert_eq!(shown, [("*".to_owned(), 1), ("a.com".to_owned(), 0)]);
+
+    let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n");
+    let rule = |policy: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: c, namespace: \
+             istio-system}}\nspec: {{host: c.app.svc.cluster.local, trafficPolicy: {policy}}}\n"
+        )
+    };
+    let clusters = |policy: &str| alone(&format!("{text}{}", rule(policy))).0.clusters.len();
+    assert_eq!(clusters("{tls: {mode: SIMPLE}}"), 0, "not built: no clear text instead");
+    assert_eq!(clusters("{portLevelSettings: [{port: {number: 80}, tls: {mode: MUTUAL}}]}"), 0);
+    assert_eq!(clusters("{tls: {mode: DISABLE}}"), 1);
+}
+
+/// Also what does not fit its schema, or is not even the YAML that is wanted.
+#[test]
+fn what_cannot_be_read_closes_what_it_names() {
+    let strict = https("{mode: MUTUAL, credentialName: c}").replace("name: tls", "name: strict");
+    let all = https("{mode: SIMPLE, credentialName: c}").replace("a.com", "'*'");
+    let closed = |strict: &str| {
+        let (config, findings) = alone(&format!("{strict}---\n{all}"));
+        assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{strict}");
+        let listeners = config.listeners.iter().map(|listener| {
+            let Transport::Tls(chains) = &listener.transport else { panic!("clear text") };
+            let closed = chains.iter().filter(|chain| chain.tls.certificates.is_empty());
+            closed.flat_map(|chain| &chain.server_names).map(ToString::to_string).collect::<Vec<_>>().join(",")
+        });
+        listeners.collect::<Vec<_>>()
+    };
+    for (from, to) in [
+        ("credentialName: c", "credentialNam: c"),
+        ("MUTUAL", "MUTAUL"),
+        ("tls:", "tsl:"),
+        ("tls:", "TLS:"),
+        ("number: 443", "number: '443'"),
+        ("number: 443", "nubmer: 443"),
+        ("hosts: [a.com]", "host: [a.com]"),
+        ("hosts: [a.com]", "hosts: a.com"),
+        ("hosts: [a.com]", "hosts: [a.com]\n    hosts: [b.com]"),
+        ("protocol: HTTPS", "protocol: HTTTPS"),
+        ("protocol: HTTPS", "protocol: HTTPS, protocol: HTTP"),
+        ("kind: Gateway", "kind: Gatway"),
+        ("istio.io/v1", "istio.io/v2"),
+        ("spec:", "specs:"),
+        ("name: strict", "nmae: strict"),
+        ("mode:", "a: &x 1, mode:"),
+        ("credentialName: c}", "credentialName: c"),
+        ("credentialName: c}", "credentialName: c}\n   x: 1"),
+    ] {
+        let text = strict.replacen(from, to, 1);
+        assert_ne!(text, strict, "{from}");
+        assert_eq!(closed(&text), ["a.com"], "{to}");
+    }
+    assert_eq!(
+        closed(&strict.replace("hosts: [a.com]", "bind: 10.0.0.1\n    hosts: [a.com]\n    x: 1")),
+        ["", "a.com"]
+    );
+    let another = strict.replace("spec:", "spec:\n  x: 1\n  selector: {istio: another}");
+    assert_eq!(closed(&another), [""], "not for this gateway");
+    let twice = format!("{strict}---\n{}", strict.replace("a.com", "b.com"));
+    assert_eq!(closed(&twice), ["b.com"], "the first counts");
+    let clear = "{mode: SIMPLE, credentialName: c}\n    x: 1";
+    assert_eq!(closed(&strict.replace("{mode: MUTUAL, credentialName: c}", clear)), ["a.com"]);
+
+    let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n");
+    let rule = |policy: &str| {
+        let rule = format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: c, namespace: \
+             istio-system}}\nspec: {{host: c.app.svc.cluster.local, {policy}}}\n"
+        );
+        alone(&format!("{text}{rule}")).0.clusters.len()
+    };
+    for closing in [
+        "x: 1, trafficPolicy: {tls: {mode: SIMPLE}}",
+        "trafficPolicy: {tls: {mode: SIMPEL}}",
+        "trafficPolicy: {tls: {mod: SIMPLE}}",
+        "trafficPolicy: {tsl: {mode: SIMPLE}}",
+        "trafficPolicy: {tls: SIMPLE}",
+        "subsets: [{name: v1, nam: v1, trafficPolicy: {portLevelSettings: [{tls: {mode: MUTUAL}}]}}]",
+    ] {
+        assert_eq!(rule(closing), 0, "{closing}");
+    }
+    for open in ["x: 1", "x: 1, trafficPolicy: {tls: {mode: DISABLE}}", "trafficPolicy: {x: 1, tls: {}}"] {
+        assert_eq!(rule(open), 1, "{open}");
+    }
+}
