@@ -19,7 +19,6 @@ use gateway_layers::{
     upstream::{Cluster, Context},
 };
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 /// A service at one address.
@@ -48,11 +47,8 @@ fn route(prefix: &str, to: &Cluster) -> (RequestMatch, HttpService) {
 fn proxy(
     api: SocketAddr,
     files: SocketAddr,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
     let routes = [route("/api/", &cluster("api", api)), route("/static/", &cluster("files", files))];
     let nothing: HttpService = SharedService::new(service_fn(async |_| Err(Error::new(Kind::NoRoute))));
     ServiceBuilder::new()

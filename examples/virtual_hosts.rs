@@ -10,11 +10,10 @@ use gateway_layers::{
     exchange::Exchange,
     http::VirtualHostLayer,
 };
-use hyper::body::Incoming;
 use tower::{Layer as _, Service};
 
 /// The server's requests, axum's responses.
-fn app() -> impl Service<http::Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+fn app() -> impl Service<http::Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + Sync
