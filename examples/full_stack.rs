@@ -34,7 +34,6 @@ use gateway_layers::{
     upstream::{Cluster, Context},
 };
 use http::{HeaderName, Request, Response};
-use hyper::body::Incoming;
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 fn cluster(name: &str, address: SocketAddr) -> Cluster {
@@ -76,11 +75,7 @@ fn http(
     [blue, green, shadow]: [SocketAddr; 3],
     log: AccessLog,
 ) -> Result<
-    impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static,
+    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
     BoxError,
 > {
     let random = Random::new(1);

@@ -19,7 +19,6 @@ use gateway_layers::{
     upstream::{Cluster, Context},
 };
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 /// A service at one address.
@@ -48,11 +47,8 @@ fn route(prefix: &str, to: &Cluster) -> (RequestMatch, HttpService) {
 fn proxy(
     api: SocketAddr,
     files: SocketAddr,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
     // A service of one's own beside the upstreams gets the client from the request's record.
     let who: HttpService = SharedService::new(service_fn(gateway_examples::whoami));
     let routes = [

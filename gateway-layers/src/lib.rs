@@ -20,6 +20,8 @@ pub mod error;
 pub mod exchange;
 pub mod http;
 #[cfg(feature = "conn")]
+pub mod http1;
+#[cfg(feature = "conn")]
 pub mod live;
 #[cfg(feature = "conn")]
 pub mod random;

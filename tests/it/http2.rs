@@ -124,3 +124,38 @@ async fn http2_to_http1_and_back() {
     assert_eq!(crate::support::header(&head, "cookie"), Some("a=1; b=2"));
     assert_eq!(crate::support::header(&head, "host"), Some("a.com"));
 }
+
+/// Refuses the first stream when it has its body, and answers the others with their bodies.
+async fn refuses_once() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("open");
+        let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+        let mut number = 0;
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            number += 1;
+            tokio::spawn(async move {
+                let mut body = request.into_body();
+                let mut seen = Vec::new();
+                while let Some(Ok(piece)) = body.data().await {
+                    seen.extend_from_slice(&piece);
+                }
+                if number == 1 {
+                    respond.send_reset(h2::Reason::REFUSED_STREAM);
+                } else {
+                    let mut send = respond.send_response(Response::new(()), false).expect("open");
+                    send.send_data(seen.into(), true).expect("open");
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_stream_is_tried_again_with_its_body() {
+    let running = Running::start(&(yaml(PLAIN) + &protocol_entry("up", 80, "HTTP2", refuses_once().await)));
+    let answer = running.curl(80, &["-d", "abc", "-w", " %{http_code}", "http://a.com/"]).await;
+    assert_eq!(answer, "abc 200");
+}

@@ -18,7 +18,7 @@ use sync_wrapper::SyncWrapper;
 
 use self::observer::Both;
 pub use self::observer::{End, OnEnd, Side};
-use crate::BoxError;
+use crate::{BoxError, conn::http1};
 
 /// Data is `Bytes`, errors are [`BoxError`]. What hyper reads passes as it is; only a configured layer boxes it.
 ///
@@ -50,6 +50,8 @@ enum Kind {
     Empty,
     Full(Bytes),
     Incoming(Incoming),
+    /// From an HTTP/1 client.
+    Http1(http1::Incoming),
     /// With its exact length, if it was known when it was boxed.
     Boxed(SyncWrapper<UnsyncBoxBody<Bytes, BoxError>>, Option<u64>),
     /// A failure that is told at the next poll, so that what came before it is sent first.
@@ -176,6 +178,7 @@ impl Inner {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Http1(body) => body.is_end_stream(),
             // A box cannot be asked through a shared reference: it says so by its next frame.
             Kind::Boxed(..) | Kind::Failed(_) => false,
         }
@@ -187,6 +190,7 @@ impl Inner {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(body) => body.size_hint(),
+            Kind::Http1(body) => body.size_hint(),
             Kind::Failed(_) => SizeHint::default(),
             Kind::Boxed(_, length) => {
                 length.map_or_else(SizeHint::default, |length| SizeHint::with_exact(length.saturating_sub(self.bytes)))
@@ -202,6 +206,7 @@ impl Inner {
                 bytes => Some(Ok(Frame::data(bytes))),
             }),
             Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Kind::Http1(body) => Pin::new(body).poll_frame(cx),
             Kind::Boxed(body, _) => Pin::new(body.get_mut()).poll_frame(cx),
             Kind::Failed(failure) => return Poll::Ready(failure.take().map(Err)),
         };
@@ -294,6 +299,12 @@ impl From<Incoming> for Body {
     }
 }
 
+impl From<http1::Incoming> for Body {
+    fn from(body: http1::Incoming) -> Self {
+        Self::of(Kind::Http1(body))
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         if bytes.is_empty() { Self::empty() } else { Self::of(Kind::Full(bytes)) }
@@ -311,7 +322,7 @@ impl fmt::Debug for Body {
         f.write_str(match self.0.as_ref().map(|inner| &inner.kind) {
             None | Some(Kind::Empty) => "Body(empty)",
             Some(Kind::Full(_)) => "Body(full)",
-            Some(Kind::Incoming(_)) => "Body(incoming)",
+            Some(Kind::Incoming(_) | Kind::Http1(_)) => "Body(incoming)",
             Some(Kind::Boxed(..)) => "Body(boxed)",
             Some(Kind::Failed(_)) => "Body(failed)",
         })

@@ -21,6 +21,8 @@ pub(super) struct Activity {
     /// Bytes of the next request head have come.
     reading: AtomicBool,
     h2: AtomicBool,
+    /// No request is taken after the present one.
+    ending: AtomicBool,
     /// Milliseconds from `start` to the moment the present state began.
     since: AtomicU64,
 }
@@ -44,6 +46,7 @@ impl Activity {
             fresh: AtomicBool::new(true),
             reading: AtomicBool::new(false),
             h2: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             since: AtomicU64::new(0),
         }
     }
@@ -77,6 +80,16 @@ impl Activity {
     /// Is HTTP/2 spoken?
     pub(super) fn is_h2(&self) -> bool {
         self.h2.load(Relaxed)
+    }
+
+    /// The connection ends after the present request.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Relaxed);
+    }
+
+    /// Does it?
+    pub(super) fn ends(&self) -> bool {
+        self.ending.load(Relaxed)
     }
 
     /// Is no request under way?

@@ -8,37 +8,38 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-};
+use http_body::Body;
+use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tower::util::Oneshot;
 use tower_service::Service;
 
 use super::{
-    Conn, ConnInfo, Phase, Watch,
-    activity::{Active, Activity, Patience},
+    Conn, Phase, Refuse, Watch,
+    activity::{Activity, Patience},
+    http1::{Connection, Settings},
     io::Watched,
+    per_request::PerRequest,
+    refuse::PlainRefusals,
     rewind::{Rewind, sniff_http2},
 };
 use crate::{
-    BoxError, BoxFuture,
+    BoxError, BoxFuture, body,
     error::{Error, Kind},
-    exchange::Exchange,
+    http1::Limits,
     rare::Rare,
 };
 
 /// Serves HTTP/1.1 and HTTP/2 with `S`, for any kind of bytes. ALPN decides the protocol; without ALPN the first
 /// bytes do. Each request has an `Arc<Exchange>` in its extensions.
+///
+/// HTTP/1.1 is as strict as an edge must be: what has two readings is refused before it becomes a request (see
+/// [`Refuse`]), with Envoy's answers. HTTP/2 is hyper's.
 ///
 /// On a drain responses to HTTP/1 should say `connection: close` (the response head layer does); HTTP/2 connections
 /// get a GOAWAY. Connections that are idle are closed when the drain is closing.
@@ -49,7 +50,7 @@ pub struct HttpServer<S> {
 }
 
 struct Shared {
-    h1: http1::Builder,
+    h1: Arc<Settings>,
     h2: http2::Builder<TokioExecutor>,
     patience: Patience,
 }
@@ -96,10 +97,12 @@ impl<S> HttpServer<S> {
 
     /// With settings.
     pub fn with_options(service: S, options: HttpOptions) -> Self {
-        let mut h1 = http1::Builder::new();
-        // The head's timer is ours (hyper's costs 1,750 instructions a request). A small answer leaves in one piece:
-        // copying it is cheaper than a vectored write.
-        h1.header_read_timeout(None).writev(false).max_buf_size(options.max_head.max(8192));
+        // The head's timer is ours.
+        let mut hyper = hyper::server::conn::http1::Builder::new();
+        hyper.header_read_timeout(None).max_headers(options.max_fields);
+        hyper.max_buf_size(options.max_head.max(8192));
+        let limits = Limits { head: options.max_head, fields: options.max_fields };
+        let h1 = Arc::new(Settings { limits, refuse: Arc::new(PlainRefusals), hyper });
         let mut h2 = http2::Builder::new(TokioExecutor::new());
         h2.timer(TokioTimer::new())
             .max_concurrent_streams(options.max_streams)
@@ -111,12 +114,21 @@ impl<S> HttpServer<S> {
         let patience = Patience { head: options.head_timeout, keep_alive: options.keep_alive };
         Self { service, shared: Arc::new(Shared { h1, h2, patience }) }
     }
+
+    /// Who answers what is no request; else its status, text and `connection: close` are the whole answer.
+    #[must_use]
+    pub fn refuse_with(self, refuse: Arc<dyn Refuse>) -> Self {
+        let (h2, patience) = (self.shared.h2.clone(), self.shared.patience);
+        let h1 = &self.shared.h1;
+        let h1 = Arc::new(Settings { limits: h1.limits, refuse, hyper: h1.hyper.clone() });
+        Self { service: self.service, shared: Arc::new(Shared { h1, h2, patience }) }
+    }
 }
 
 impl<S, I, B> Service<Conn<I>> for HttpServer<S>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<body::Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -145,27 +157,29 @@ enum Event {
 async fn serve<S, I, B>(service: S, shared: Arc<Shared>, conn: Conn<I>) -> Result<(), Error>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<body::Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let Conn { io, info, drain } = conn;
+    let Conn { mut io, info, drain } = conn;
     let activity = Arc::new(Activity::new());
-    let (h2, io) = match info.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
+    let (h2, ahead) = match info.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
         // A negotiated protocol binds.
-        Some(alpn) => (alpn == b"h2", Rewind::new(Bytes::new(), io)),
-        None => sniffed(io, &drain, shared.patience.head).await?,
+        Some(alpn) => (alpn == b"h2", BytesMut::new()),
+        None => sniffed(&mut io, &drain, shared.patience.head).await?,
     };
-    let io = Watched::new(TokioIo::new(io), activity.clone());
-    let service = PerRequest { service, info: Arc::new(info), activity: activity.clone() };
+    let info = Arc::new(info);
     if h2 {
         activity.speaks_h2();
+        let io = Watched::new(TokioIo::new(Rewind::new(ahead.freeze(), io)), activity.clone());
+        let service = PerRequest { service, info, activity: activity.clone(), last: false };
         let serving = shared.h2.serve_connection(io, service);
         watch(pin!(serving), |serving| serving.graceful_shutdown(), &activity, &drain, shared.patience).await
     } else {
-        let serving = shared.h1.serve_connection(io, service).with_upgrades();
-        watch(pin!(serving), |serving| serving.graceful_shutdown(), &activity, &drain, shared.patience).await
+        let connection = Connection::new(io, service, info, activity.clone(), shared.h1.clone());
+        let serving = connection.run(ahead);
+        watch(pin!(serving), |_| activity.end(), &activity, &drain, shared.patience).await
     }
 }
 
@@ -174,7 +188,7 @@ where
 const LAST_CHANCE: Duration = Duration::from_millis(50);
 
 /// Waits for the first bytes. A connection that says nothing in time, or during the end of a drain, is closed.
-async fn sniffed<I: AsyncRead + Unpin>(io: I, drain: &Watch, limit: Duration) -> Result<(bool, Rewind<I>), Error> {
+async fn sniffed<I: AsyncRead + Unpin>(io: &mut I, drain: &Watch, limit: Duration) -> Result<(bool, BytesMut), Error> {
     let closed = |reason: BoxError| Error::new(Kind::Client).with_source(reason);
     tokio::select! {
         biased;
@@ -189,7 +203,7 @@ async fn sniffed<I: AsyncRead + Unpin>(io: I, drain: &Watch, limit: Duration) ->
 }
 
 /// Runs a connection, and tells it to end when the drain or its timer wants so.
-async fn watch<C>(
+async fn watch<C, E>(
     mut serving: Pin<&mut C>,
     end: impl Fn(Pin<&mut C>),
     activity: &Activity,
@@ -197,7 +211,8 @@ async fn watch<C>(
     patience: Patience,
 ) -> Result<(), Error>
 where
-    C: Future<Output = hyper::Result<()>>,
+    C: Future<Output = Result<(), E>>,
+    E: Into<BoxError>,
 {
     let mut events = pin!(next_event(drain, activity, patience, Phase::Running));
     let mut rare = Rare::default();
@@ -264,76 +279,6 @@ async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reac
     tokio::select! {
         () = ordered => if drain.phase() == Phase::Closing { Event::Closing } else { Event::Draining },
         () = expired => Event::Expired,
-    }
-}
-
-/// One connection's service, as hyper wants it: a clone per request, and the request's record put in.
-struct PerRequest<S> {
-    service: S,
-    info: Arc<ConnInfo>,
-    activity: Arc<Activity>,
-}
-
-impl<S, B> hyper::service::Service<Request<Incoming>> for PerRequest<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
-{
-    type Response = Response<ActiveBody<B>>;
-    type Error = S::Error;
-    type Future = ActiveFuture<Oneshot<S, Request<Incoming>>>;
-
-    fn call(&self, mut req: Request<Incoming>) -> Self::Future {
-        let active = self.activity.request();
-        req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
-        ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active) }
-    }
-}
-
-pin_project! {
-    /// The answer to a request; while it is awaited the connection is active.
-    struct ActiveFuture<F> {
-        #[pin]
-        future: F,
-        active: Option<Active>,
-    }
-}
-
-impl<F, B, E> Future for ActiveFuture<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<ActiveBody<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.future.poll(cx))?;
-        Poll::Ready(Ok(response.map(|body| ActiveBody { body, active: this.active.take() })))
-    }
-}
-
-pin_project! {
-    /// A response's body; while it lives the connection is active.
-    struct ActiveBody<B> {
-        #[pin]
-        body: B,
-        active: Option<Active>,
-    }
-}
-
-impl<B: Body> Body for ActiveBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -4,11 +4,11 @@
 //! the bytes and hands them to any tower service.
 //!
 //! ```
-//! use gateway_layers::conn::{Drain, HttpServer, TcpAcceptor, serve};
+//! use gateway_layers::{body::Body, conn::{Drain, HttpServer, TcpAcceptor, serve}};
 //! use http::{Request, Response};
 //!
 //! # async fn run() -> std::io::Result<()> {
-//! let app = tower::service_fn(async |_: Request<hyper::body::Incoming>| {
+//! let app = tower::service_fn(async |_: Request<Body>| {
 //!     Ok::<_, std::convert::Infallible>(Response::new(String::from("hello")))
 //! });
 //! let drain = Drain::new();
@@ -20,9 +20,12 @@
 mod activity;
 mod drain;
 mod http;
+pub(crate) mod http1;
 mod info;
 mod io;
 mod listener;
+mod per_request;
+mod refuse;
 mod rewind;
 mod serve;
 #[cfg(feature = "tls")]
@@ -33,6 +36,7 @@ pub use self::{
     http::{HttpOptions, HttpServer},
     info::{ConnInfo, ServerId, TlsInfo},
     listener::{Listener, TcpAcceptor},
+    refuse::Refuse,
     rewind::Rewind,
     serve::serve,
 };

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 /// A stream whose first bytes were read already; they come first.
@@ -71,21 +71,18 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Rewind<I> {
 /// The first bytes of HTTP/2 (RFC 9113 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Does the stream begin with HTTP/2's preface? Reads until that is known, and gives everything back.
+/// Does the stream begin with HTTP/2's preface? Reads until that is known, and gives what was read.
 ///
 /// # Errors
 /// If reading fails.
-pub(super) async fn sniff_http2<I: AsyncRead + Unpin>(mut io: I) -> io::Result<(bool, Rewind<I>)> {
-    let mut ahead = Vec::with_capacity(PREFACE.len());
-    let mut buffer = [0; PREFACE.len()];
+pub(super) async fn sniff_http2<I: AsyncRead + Unpin>(io: &mut I) -> io::Result<(bool, BytesMut)> {
+    let mut ahead = BytesMut::with_capacity(2048);
     loop {
-        let open = PREFACE.len() - ahead.len();
-        let length = io.read(buffer.get_mut(..open).unwrap_or_default()).await?;
-        ahead.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        let fits = PREFACE.starts_with(&ahead);
-        if length == 0 || !fits || ahead.len() == PREFACE.len() {
-            let h2 = fits && ahead.len() == PREFACE.len();
-            return Ok((h2, Rewind::new(Bytes::from(ahead), io)));
+        let length = io.read_buf(&mut ahead).await?;
+        let start = ahead.get(..PREFACE.len()).unwrap_or(&ahead);
+        let fits = PREFACE.starts_with(start);
+        if length == 0 || !fits || start.len() == PREFACE.len() {
+            return Ok((fits && start.len() == PREFACE.len(), ahead));
         }
     }
 }
@@ -110,9 +107,10 @@ mod tests {
                 client.write_all(&[*byte]).await.expect("open");
             }
             drop(client);
-            let (h2, mut io) = sniff_http2(server).await.expect("no error");
+            let mut server = server;
+            let (h2, ahead) = sniff_http2(&mut server).await.expect("no error");
             let mut back = Vec::new();
-            io.read_to_end(&mut back).await.expect("no error");
+            Rewind::new(ahead.freeze(), server).read_to_end(&mut back).await.expect("no error");
             assert_eq!((h2, back.as_slice()), (expected, sent));
         }
     }

@@ -41,7 +41,7 @@ use tower_service::Service;
 
 pub use super::answer::ResponseFuture;
 use super::{local_reply::LocalReply, request::is_https};
-use crate::exchange::{Exchange, Flag, Flags};
+use crate::{exchange::Exchange, http1::Refusal};
 
 /// Makes [`Normalize`].
 #[derive(Clone, Copy, Debug)]
@@ -56,25 +56,6 @@ pub struct NormalizeLayer {
 pub struct Normalize<S> {
     inner: S,
     settings: NormalizeLayer,
-}
-
-/// A refusal, with Envoy's body and details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Refusal {
-    status: StatusCode,
-    text: &'static str,
-    details: &'static str,
-    close: bool,
-}
-
-impl Refusal {
-    const fn new(status: StatusCode, text: &'static str, details: &'static str, close: bool) -> Self {
-        Self { status, text, details, close }
-    }
-
-    const fn bad_request(details: &'static str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "Bad Request", details, true)
-    }
 }
 
 /// The methods that Envoy's HTTP/1 parser knows.
@@ -156,16 +137,13 @@ fn check<B>(req: &mut Request<B>, settings: NormalizeLayer) -> Result<(), Refusa
 /// Fields, the Host among them, and bytes of a head: Envoy's limits. hyper's own are looser over HTTP/2.
 fn size<B>(req: &Request<B>, settings: NormalizeLayer) -> Result<(), Refusal> {
     let headers = req.headers();
-    let details = |details| {
-        Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large", details, true)
-    };
     let implied = usize::from(req.uri().authority().is_some() && !headers.contains_key(HOST));
     if headers.len() + implied > settings.max_fields {
-        return Err(details("http1.too_many_headers"));
+        return Err(Refusal::TOO_MANY_FIELDS);
     }
     let uri = req.uri().path_and_query().map_or(0, |path| path.as_str().len());
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if bytes + uri > settings.max_head { Err(details("http1.headers_too_large")) } else { Ok(()) }
+    if bytes + uri > settings.max_head { Err(Refusal::HEAD_TOO_LARGE) } else { Ok(()) }
 }
 
 /// A transfer coding other than exactly `chunked` is not understood by everybody in the same way.
@@ -174,8 +152,7 @@ fn framing<B>(req: &mut Request<B>) -> Result<(), Refusal> {
     if let Some(coding) = codings.next()
         && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
     {
-        let details = "http1.invalid_transfer_encoding";
-        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Not Implemented", details, true));
+        return Err(Refusal::UNKNOWN_CODING);
     }
     if req.version() == Version::HTTP_2 {
         join_cookies(req);
@@ -195,19 +172,17 @@ fn join_cookies<B>(req: &mut Request<B>) {
 
 fn method_and_version<B>(req: &Request<B>) -> Result<(), Refusal> {
     if req.version() < Version::HTTP_11 {
-        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "Upgrade Required", "low_version", true));
+        return Err(Refusal::VERSION);
     }
     match *req.method() {
         Method::GET | Method::POST | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH => {
             Ok(())
         }
         Method::TRACE => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "", "trace_refused", false)),
-        Method::CONNECT if req.uri().port().is_none() && req.version() == Version::HTTP_11 => {
-            Err(Refusal::bad_request("http1.codec_error"))
-        }
+        Method::CONNECT if req.uri().port().is_none() && req.version() == Version::HTTP_11 => Err(Refusal::BAD_REQUEST),
         Method::CONNECT => Err(Refusal::new(StatusCode::NOT_FOUND, "", "route_not_found", true)),
         ref other if req.version() == Version::HTTP_11 && !HTTP1_METHODS.contains(&other.as_str()) => {
-            Err(Refusal::bad_request("http1.codec_error"))
+            Err(Refusal::BAD_REQUEST)
         }
         _ => Ok(()),
     }
@@ -215,7 +190,7 @@ fn method_and_version<B>(req: &Request<B>) -> Result<(), Refusal> {
 
 /// Leaves one Host header, a valid one.
 fn host<B>(req: &mut Request<B>) -> Result<(), Refusal> {
-    let bad = Refusal::bad_request("http1.codec_error");
+    let bad = Refusal::BAD_REQUEST;
     let Some(authority) = req.uri().authority() else {
         let mut hosts = req.headers().get_all(HOST).iter();
         let missing = Refusal::new(StatusCode::BAD_REQUEST, "", "missing_host_header", true);
@@ -241,7 +216,7 @@ fn target<B>(req: &mut Request<B>, mode: Normalization) -> Result<(), Refusal> {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "Forbidden", details, true));
         }
         if *scheme != Scheme::HTTPS && *scheme != Scheme::HTTP {
-            return Err(Refusal::bad_request("http1.codec_error"));
+            return Err(Refusal::BAD_REQUEST);
         }
     }
     let path = uri.path();
@@ -249,11 +224,11 @@ fn target<B>(req: &mut Request<B>, mode: Normalization) -> Result<(), Refusal> {
         return Err(if *req.method() == Method::OPTIONS {
             Refusal::new(StatusCode::NOT_FOUND, "", "absolute_path_rejected", false)
         } else {
-            Refusal::bad_request("http1.codec_error")
+            Refusal::BAD_REQUEST
         });
     }
     if uri.path_and_query().is_none() || !path.starts_with('/') {
-        return Err(Refusal::bad_request("http1.codec_error"));
+        return Err(Refusal::BAD_REQUEST);
     }
     let nul = Refusal::new(StatusCode::BAD_REQUEST, "", "path_normalization_failed", true);
     let new = match normalize(path, mode).map_err(|_| nul)? {
@@ -307,11 +282,7 @@ where
 
 fn answer<B, R: From<Bytes>>(req: &Request<B>, refusal: Refusal) -> Response<R> {
     if let Some(exchange) = Exchange::of(req) {
-        let mut record = exchange.record();
-        record.details = Some(refusal.details);
-        if refusal.details.starts_with("http1.") {
-            record.flags.join(Flags::of(Flag::DownstreamProtocolError));
-        }
+        refusal.record(exchange);
     }
     let mut response = LocalReply::text(refusal.status, Bytes::from_static(refusal.text.as_bytes()));
     if let Some(reply) = response.extensions_mut().get_mut::<LocalReply>() {

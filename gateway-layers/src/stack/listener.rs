@@ -12,6 +12,7 @@ use tower::Layer as _;
 use super::{
     gateway::{Gateway, Shared},
     http::http,
+    refusals::Refusals,
 };
 use crate::{
     conn::{Conn, HttpServer, ServerId, TcpAcceptor, Watch, serve, tls::TlsLayer},
@@ -154,7 +155,8 @@ fn hint(error: &io::Error, port: u16) -> String {
 }
 
 fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnService {
-    let server = HttpServer::with_options(http(shared), shared.options.http);
+    let refusals = Refusals { observers: shared.observers.clone(), server: shared.options.server.clone() };
+    let server = HttpServer::with_options(http(shared), shared.options.http).refuse_with(Arc::new(refusals));
     match (&listener.transport, shared.tls.get(index)) {
         (Transport::Tls(_), Some(Some(table))) => {
             let layer = TlsLayer::new(table.clone()).deadline(shared.options.handshake_timeout);

@@ -21,6 +21,7 @@ mod gateway;
 mod http;
 mod listener;
 mod options;
+mod refusals;
 mod route;
 mod routing;
 

@@ -73,6 +73,7 @@ impl Parts<'_> {
             return self.finish(forward, to, info, RescueLayer.layer(unknown));
         };
         let retry = RetryLayer::new(forward.retry.clone(), self.random.clone());
+        let retry = if cluster.is_http2() { retry.streams() } else { retry };
         let slot = DestinationSlot { destination: to };
         // Retries are counted and bounded around each try; an upgrade is one exchange, whatever the tries.
         let tries = ServiceBuilder::new().layer(UpgradeLayer).layer(retry);

@@ -118,6 +118,12 @@ impl Names {
 }
 
 impl Cluster {
+    /// Is HTTP/2 spoken to it?
+    #[must_use]
+    pub fn is_http2(&self) -> bool {
+        self.0.protocol == Protocol::Http2
+    }
+
     /// As the model describes it. Nothing is connected or resolved before the first request.
     #[must_use]
     pub fn new(cluster: model::Cluster, context: &Context) -> Self {

@@ -5,12 +5,12 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use gateway_layers::{conn::{HttpServer, tls::{TlsLayer, TlsServer, TlsTable, server_config}}, live::Live};
+//! use gateway_layers::{body::Body, conn::{HttpServer, tls::{TlsLayer, TlsServer, TlsTable, server_config}}, live::Live};
 //! use http::{Request, Response};
 //! use tower::Layer as _;
 //!
 //! # fn run(chain: &[u8], key: &[u8]) -> Result<(), gateway_layers::BoxError> {
-//! let app = tower::service_fn(async |_: Request<hyper::body::Incoming>| {
+//! let app = tower::service_fn(async |_: Request<Body>| {
 //!     Ok::<_, std::convert::Infallible>(Response::new(String::from("hello")))
 //! });
 //! let server = TlsServer::new(server_config(&[(chain, key)], None)?);

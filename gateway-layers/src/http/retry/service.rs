@@ -9,6 +9,7 @@ use std::{
 
 use gateway_core::model::RetryPolicy;
 use http::{HeaderValue, Request, Response};
+use http_body::Body as _;
 use pin_project_lite::pin_project;
 use tokio::time::sleep;
 use tower::ServiceExt as _;
@@ -38,6 +39,8 @@ pub struct RetryLayer(Arc<Settings>);
 struct Settings {
     policy: RetryPolicy,
     random: Random,
+    /// The upstream may refuse a stream, of which it has the body by then.
+    streams: bool,
 }
 
 /// Tries failed requests again.
@@ -51,7 +54,22 @@ impl RetryLayer {
     /// `random` draws the back-off.
     #[must_use]
     pub fn new(policy: RetryPolicy, random: Random) -> Self {
-        Self(Arc::new(Settings { policy, random }))
+        Self(Arc::new(Settings { policy, random, streams: false }))
+    }
+
+    /// The upstream speaks HTTP/2: what it refuses has left us already, so bodies are kept for `refused-stream` too.
+    #[must_use]
+    pub fn streams(self) -> Self {
+        let Settings { policy, random, .. } = &*self.0;
+        Self(Arc::new(Settings { policy: policy.clone(), random: random.clone(), streams: true }))
+    }
+
+    /// Does a try need a copy of the request? Else what fails comes back by itself.
+    fn keeps(&self, req: &Request<Body>) -> bool {
+        let policy = &self.0.policy;
+        policy.per_try_timeout.is_some()
+            || looks_at_answers(policy, is_grpc_request(req))
+            || (self.0.streams && policy.on.refused_stream && !req.body().is_end_stream())
     }
 
     /// A random time below (2^n - 1) times the base interval, and below ten times the base.
@@ -95,7 +113,7 @@ where
             return first(self.inner.call(req), None);
         }
         // Decided before anything is wrapped: most requests are not.
-        if policy.per_try_timeout.is_some() || looks_at_answers(policy, is_grpc_request(&req)) {
+        if self.layer.keeps(&req) {
             let future = Box::pin(again.with_copy(req));
             return ResponseFuture { state: State::Rest { future } };
         }

@@ -1,7 +1,7 @@
 //! What went wrong with an exchange, in the gateway's terms.
 use std::error::Error as _;
 
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 
 /// The kind of a failure of hyper's client.
 pub(super) fn kind(error: &hyper::Error) -> Kind {
@@ -11,16 +11,19 @@ pub(super) fn kind(error: &hyper::Error) -> Kind {
     if error.is_body_write_aborted() || (error.is_user() && error.source().is_some()) {
         // The request's body failed: the client left, or sent nonsense. Without a cause it is the connection's driver
         // that is gone.
-        return Kind::Client;
+        return causes(error).find_map(|cause| cause.downcast_ref::<Error>()).map_or(Kind::Client, Error::kind);
     }
-    let mut cause = error.source();
-    while let Some(source) = cause {
+    for source in causes(error) {
         if let Some(error) = source.downcast_ref::<h2::Error>() {
             return of_h2(error);
         }
-        cause = source.source();
     }
     Kind::Closed
+}
+
+/// What is behind an error, from the outside in.
+fn causes(error: &hyper::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
 }
 
 fn of_h2(error: &h2::Error) -> Kind {

@@ -1,0 +1,96 @@
+//! [`PerRequest`]: a connection's service, as hyper wants it.
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower::util::Oneshot;
+use tower_service::Service;
+
+use super::{
+    ConnInfo,
+    activity::{Active, Activity},
+};
+use crate::{body, exchange::Exchange};
+
+/// One connection's service, as hyper wants it: a clone per request, and the request's record put in.
+pub(super) struct PerRequest<S> {
+    pub(super) service: S,
+    pub(super) info: Arc<ConnInfo>,
+    pub(super) activity: Arc<Activity>,
+    /// The connection ends after this request, unless it becomes a tunnel.
+    pub(super) last: bool,
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for PerRequest<S>
+where
+    S: Service<Request<body::Body>, Response = Response<B>> + Clone,
+{
+    type Response = Response<ActiveBody<B>>;
+    type Error = S::Error;
+    type Future = ActiveFuture<Oneshot<S, Request<body::Body>>>;
+
+    fn call(&self, req: Request<Incoming>) -> Self::Future {
+        let active = self.activity.request();
+        let mut req = req.map(body::Body::from);
+        req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
+        ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active), last: self.last }
+    }
+}
+
+pin_project! {
+    /// The answer to a request; while it is awaited the connection is active.
+    pub(super) struct ActiveFuture<F> {
+        #[pin]
+        future: F,
+        active: Option<Active>,
+        last: bool,
+    }
+}
+
+impl<F, B, E> Future for ActiveFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<ActiveBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.future.poll(cx))?;
+        if *this.last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Poll::Ready(Ok(response.map(|body| ActiveBody { body, active: this.active.take() })))
+    }
+}
+
+pin_project! {
+    /// A response's body; while it lives the connection is active.
+    pub(super) struct ActiveBody<B> {
+        #[pin]
+        body: B,
+        active: Option<Active>,
+    }
+}
+
+impl<B: Body> Body for ActiveBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
