@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
-    support::{Running, named, protocol_entry},
+    support::{Running, curl, named, protocol_entry},
     traffic::yaml,
 };
 
@@ -158,4 +158,18 @@ async fn a_refused_stream_is_tried_again_with_its_body() {
     let running = Running::start(&(yaml(PLAIN) + &protocol_entry("up", 80, "HTTP2", refuses_once().await)));
     let answer = running.curl(80, &["-d", "abc", "-w", " %{http_code}", "http://a.com/"]).await;
     assert_eq!(answer, "abc 200");
+}
+
+/// curl takes a reset for a failure while it is still sending, even when it has its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_before_the_body_was_read_reaches_the_client() {
+    let running = Running::start(&yaml("  - directResponse: {status: 403}"));
+    let large = std::env::temp_dir().join(format!("gateway-body-{}", std::process::id()));
+    std::fs::write(&large, vec![b'x'; 3_000_000]).expect("a file");
+    let large = format!("@{}", large.display());
+    for body in ["abc"; 20].into_iter().chain([large.as_str()]) {
+        let to = format!("::{}", running.address(80));
+        let ask = ["--connect-to", &to, "--http2-prior-knowledge", "-w", "%{http_code}", "--data-binary", body];
+        assert_eq!(curl(&[&ask[..], &["http://a.com/"]].concat()).await, ("403".to_owned(), 0), "{body}");
+    }
 }

@@ -18,7 +18,12 @@ use sync_wrapper::SyncWrapper;
 
 use self::observer::Both;
 pub use self::observer::{End, OnEnd, Side};
-use crate::{BoxError, conn::http1};
+use crate::{
+    BoxError,
+    conn::{LINGER, http1},
+    error,
+    http::timeout::Elapsed,
+};
 
 /// Data is `Bytes`, errors are [`BoxError`]. What hyper reads passes as it is; only a configured layer boxes it.
 ///
@@ -40,6 +45,8 @@ struct Inner {
     waits: bool,
     /// The length is not told.
     without_length: bool,
+    /// Read to its end, for a moment, if it is dropped before.
+    lingers: bool,
     first: Option<(Arc<dyn OnEnd>, Side)>,
     second: Option<(Arc<dyn OnEnd>, Side)>,
 }
@@ -82,6 +89,7 @@ impl Body {
             trailers: Trailers::Pass,
             waits: false,
             without_length: false,
+            lingers: false,
             first: None,
             second: None,
         })))
@@ -142,6 +150,15 @@ impl Body {
     pub fn filter_trailers(mut self, filter: fn(&mut HeaderMap)) -> Self {
         if let Some(inner) = &mut self.0 {
             inner.trailers = Trailers::Filter(filter);
+        }
+        self
+    }
+
+    /// If nobody wants the rest it is read and forgotten, for a moment: clients that are still sending take the reset
+    /// of a stream for a failure, also when they have their answer.
+    pub(crate) fn lingering(mut self) -> Self {
+        if let Some(inner) = &mut self.0 {
+            inner.lingers = true;
         }
         self
     }
@@ -217,7 +234,7 @@ impl Inner {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                self.ended(End::Failed, None);
+                self.ended(End::Failed(reason(&*error)), None);
                 self.kind = Kind::Failed(Some(error));
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -239,6 +256,9 @@ impl Inner {
     fn pass(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
         if let Some(data) = frame.data_ref() {
             self.bytes += data.len() as u64;
+            for (observer, side) in self.first.iter().chain(&self.second) {
+                observer.data(*side, data);
+            }
             return Some(frame);
         }
         self.ended(End::Complete, frame.trailers_ref());
@@ -259,6 +279,17 @@ impl Inner {
     fn was_read(&self) -> bool {
         matches!(self.kind, Kind::Boxed(_, Some(length)) if self.bytes >= length) || self.is_end_stream()
     }
+}
+
+/// Why reading failed: an error of ours says it, a peer that resets its stream is known, all others have closed.
+fn reason(error: &(dyn std::error::Error + 'static)) -> error::Kind {
+    let mut causes = std::iter::successors(Some(error), |cause| cause.source());
+    let known = causes.find_map(|cause| {
+        let ours = cause.downcast_ref::<error::Error>().map(error::Error::kind);
+        let ours = ours.or_else(|| cause.is::<Elapsed>().then_some(error::Kind::Timeout));
+        ours.or_else(|| cause.downcast_ref::<h2::Error>().filter(|error| error.is_reset()).map(|_| error::Kind::Reset))
+    });
+    known.unwrap_or(error::Kind::Closed)
 }
 
 impl http_body::Body for Body {
@@ -287,7 +318,18 @@ impl Drop for Inner {
             let end = if self.was_read() { End::Complete } else { End::Dropped };
             self.ended(end, None);
         }
+        if self.lingers
+            && let Kind::Incoming(rest) = mem::take(&mut self.kind)
+            && !rest.is_end_stream()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(tokio::time::timeout(LINGER, forget(rest)));
+        }
     }
+}
+
+async fn forget(mut rest: Incoming) {
+    while rest.frame().await.is_some_and(|frame| frame.is_ok()) {}
 }
 
 impl From<Incoming> for Body {

@@ -3,14 +3,16 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use crate::error::Kind;
+
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
     /// Every byte was read.
     Complete,
-    /// Reading failed.
-    Failed,
+    /// Reading failed, for this reason.
+    Failed(Kind),
     /// Dropped before its end.
     Dropped,
 }
@@ -30,6 +32,9 @@ pub trait OnEnd: Send + Sync {
     /// Called exactly once for each body that is observed; `bytes` are data bytes, without framing.
     fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>);
 
+    /// Data that is passed on.
+    fn data(&self, _side: Side, _data: &[u8]) {}
+
     /// Somebody has asked for more of the body than has come (`true`), or more has come (`false`).
     fn waits(&self, _side: Side, _waits: bool) {}
 }
@@ -41,6 +46,11 @@ impl OnEnd for Both {
     fn end(self: Arc<Self>, side: Side, end: End, bytes: u64, trailers: Option<&HeaderMap>) {
         self.0.clone().end(side, end, bytes, trailers);
         self.1.clone().end(side, end, bytes, trailers);
+    }
+
+    fn data(&self, side: Side, data: &[u8]) {
+        self.0.data(side, data);
+        self.1.data(side, data);
     }
 
     fn waits(&self, side: Side, waits: bool) {

@@ -26,7 +26,7 @@ pub(super) struct Watched<I> {
 
 /// How long a closed connection is read to its end. What the client still sends must not be answered with a reset:
 /// it would take away the response (RFC 9112 9.6).
-pub(super) const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 impl<I> Watched<I> {
     pub(super) const fn new(io: TokioIo<I>, activity: Arc<Activity>) -> Self {

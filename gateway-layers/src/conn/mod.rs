@@ -31,6 +31,7 @@ mod serve;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+pub(crate) use self::io::LINGER;
 pub use self::{
     drain::{Drain, Phase, Watch},
     http::{HttpOptions, HttpServer},

@@ -37,7 +37,7 @@ where
 
     fn call(&self, req: Request<Incoming>) -> Self::Future {
         let active = self.activity.request();
-        let mut req = req.map(body::Body::from);
+        let mut req = req.map(|body| body::Body::from(body).lingering());
         req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
         ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active), last: self.last }
     }

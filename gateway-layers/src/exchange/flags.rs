@@ -1,30 +1,30 @@
 //! [`Flags`]: Envoy's response flags.
 use std::fmt;
 
-/// One of Envoy's response flags.
+/// One of Envoy's response flags, in the order in which Envoy writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 #[expect(missing_docs, reason = "Envoy's names")]
 pub enum Flag {
     NoHealthyUpstream,
-    UpstreamConnectionFailure,
-    UpstreamOverflow,
-    NoRoute,
-    RetryLimitExceeded,
-    NoCluster,
-    DownstreamTermination,
     UpstreamTimeout,
     LocalReset,
     UpstreamRemoteReset,
+    UpstreamConnectionFailure,
     UpstreamConnectionTermination,
+    UpstreamOverflow,
+    NoRoute,
     DelayInjected,
     FaultInjected,
+    DownstreamTermination,
+    RetryLimitExceeded,
     DownstreamProtocolError,
     UpstreamProtocolError,
+    NoCluster,
 }
 
 /// Their short names, in the order of [`Flag`].
-const SHORT: [&str; 15] = ["UH", "UF", "UO", "NR", "URX", "NC", "DC", "UT", "LR", "UR", "UC", "DI", "FI", "DPE", "UPE"];
+const SHORT: [&str; 15] = ["UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "DC", "URX", "DPE", "UPE", "NC"];
 
 /// A set of response flags; displays as `UF,URX`, or `-`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! [`Exchange`]: the record of one request and its response, and the connection it came on.
 mod flags;
 mod in_flight;
+mod messages;
 
 use std::{
     fmt,
@@ -18,6 +19,7 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
+use self::messages::Messages;
 pub use self::{
     flags::{Flag, Flags},
     in_flight::{Guard, InFlight},
@@ -25,6 +27,7 @@ pub use self::{
 use crate::{
     body::{End, OnEnd, Side},
     conn::ConnInfo,
+    error::Kind,
 };
 
 /// One request and its response. The connection's server makes it and puts an `Arc<Exchange>` into the request's
@@ -39,6 +42,8 @@ pub struct Exchange {
     awaits_client: AtomicBool,
     grpc: AtomicBool,
     request_moves: Notify,
+    /// Of the request and of the response, if it is gRPC.
+    messages: Mutex<[Messages; 2]>,
     finish: OnceLock<Arc<dyn OnFinish>>,
     guard: OnceLock<Guard>,
 }
@@ -129,6 +134,7 @@ impl Exchange {
             awaits_client: AtomicBool::new(false),
             grpc: AtomicBool::new(false),
             request_moves: Notify::new(),
+            messages: Mutex::default(),
             finish: OnceLock::new(),
             guard: OnceLock::new(),
         }
@@ -148,6 +154,12 @@ impl Exchange {
     /// It is a gRPC request.
     pub fn set_grpc(&self) {
         self.grpc.store(true, Ordering::Relaxed);
+    }
+
+    /// Messages of a gRPC request, and of its response, so far.
+    #[must_use]
+    pub fn messages(&self) -> [u64; 2] {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).map(|messages| messages.count())
     }
 
     /// Is it a gRPC request?
@@ -260,18 +272,45 @@ impl OnEnd for Exchange {
                     {
                         record.grpc_status = Some(status);
                     }
-                    if end == End::Dropped && record.flags == Flags::NONE {
-                        record.flags.set(Flag::DownstreamTermination);
-                    }
+                    record.broken(end);
                 }
                 self.finished();
             }
         }
     }
 
+    fn data(&self, side: Side, data: &[u8]) {
+        if self.is_grpc() {
+            let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+            let [request, response] = &mut *messages;
+            if side == Side::Request { request } else { response }.add(data);
+        }
+    }
+
     fn waits(&self, side: Side, waits: bool) {
         if side == Side::Request {
             self.set_awaits_client(waits);
+        }
+    }
+}
+
+impl Record {
+    /// Notes why a response did not come to its end, unless that is known already.
+    fn broken(&mut self, end: End) {
+        if self.flags != Flags::NONE {
+            return;
+        }
+        match end {
+            End::Dropped => self.flags.set(Flag::DownstreamTermination),
+            End::Failed(kind) => {
+                self.flags.join(kind.flag());
+                self.details = Some(match kind {
+                    Kind::Closed => "upstream_reset_after_response_started{connection_termination}",
+                    Kind::Reset => "upstream_reset_after_response_started{remote_reset}",
+                    other => other.details(),
+                });
+            }
+            End::Complete => {}
         }
     }
 }

@@ -40,6 +40,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{answer, local_reply::LocalReply};
+use crate::exchange::Exchange;
 
 /// Makes [`Cors`]. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -195,6 +196,9 @@ where
                 ResponseFuture { future: answer::ResponseFuture::inner(self.inner.call(req)), mark }
             }
             Verdict::Answer(origin) => {
+                if let Some(exchange) = Exchange::of(&req) {
+                    exchange.record().details = Some("cors_response");
+                }
                 let mut response: Response<R> = LocalReply::empty(StatusCode::OK);
                 *response.headers_mut() = self.policy.preflight(origin, req.headers());
                 ResponseFuture { future: answer::ResponseFuture::answer(response), mark: None }

@@ -44,6 +44,8 @@ struct Series {
     duration: Histogram,
     request_bytes: Histogram,
     response_bytes: Histogram,
+    /// Of requests and of responses; gRPC alone has messages.
+    messages: Option<[Counter; 2]>,
 }
 
 /// Bounds of the histograms, in milliseconds or bytes: Envoy's defaults.
@@ -93,6 +95,12 @@ impl Metrics {
             requests: metrics::counter!("istio_requests_total", labels.clone()),
             duration: metrics::histogram!("istio_request_duration_milliseconds", labels.clone()),
             request_bytes: metrics::histogram!("istio_request_bytes", labels.clone()),
+            messages: outcome.grpc.then(|| {
+                [
+                    metrics::counter!("istio_request_messages_total", labels.clone()),
+                    metrics::counter!("istio_response_messages_total", labels.clone()),
+                ]
+            }),
             response_bytes: metrics::histogram!("istio_response_bytes", labels),
         })
     }
@@ -149,6 +157,9 @@ impl OnFinish for Metrics {
         series.duration.record(elapsed.as_secs_f64() * 1000.0);
         series.request_bytes.record(bytes_received as f64);
         series.response_bytes.record(bytes_sent as f64);
+        if let Some(counters) = &series.messages {
+            counters.iter().zip(exchange.messages()).for_each(|(counter, messages)| counter.increment(messages));
+        }
     }
 }
 

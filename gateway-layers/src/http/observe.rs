@@ -145,7 +145,7 @@ impl Open {
                 record.grpc_status = grpc_status(response.headers());
             }
             if record.details.is_none() {
-                record.details = Some("via_upstream");
+                record.details = Some(if record.upstream.is_some() { "via_upstream" } else { "direct_response" });
             }
             if self.keep_heads {
                 record.response = Some(Box::new(response.headers().clone()));
@@ -242,6 +242,47 @@ mod tests {
         drop(never);
         assert_eq!(*ends.0.lock().expect("not poisoned"), ["200 - 3", "200 DC 0", "0 DC 0"]);
         in_flight.none().await;
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_says_why_and_messages_are_counted() {
+        let ends = Arc::new(Ends::default());
+        let app = service_fn(async |req: Request<Body>| {
+            let reset = crate::error::Error::new(crate::error::Kind::Reset);
+            let broken: Option<BoxError> = match req.uri().path() {
+                "/reset" => Some(reset.into()),
+                "/closed" => Some("closed".into()),
+                _ => None,
+            };
+            let whole = [Ok(Bytes::from_static(b"\0\0\0\0\x01x\0\0\0\0\0"))];
+            let pieces: std::collections::VecDeque<_> = whole.into_iter().chain(broken.map(Err)).collect();
+            Ok::<_, std::convert::Infallible>(Response::new(Body::new(Pieces(pieces))))
+        });
+        let app = ObserveLayer::new(ends.clone(), InFlight::default()).layer(app);
+        for path in ["/reset", "/closed", "/"] {
+            let exchange = Arc::new(Exchange::new(Arc::new(ConnInfo::new(([127, 0, 0, 1], 1).into()))));
+            exchange.set_grpc();
+            let mut req = Request::builder().uri(path).body(Body::empty()).expect("valid");
+            req.extensions_mut().insert(exchange.clone());
+            let answer = app.clone().oneshot(req).await.expect("infallible");
+            assert_eq!(answer.into_body().collect().await.is_ok(), path == "/");
+            assert_eq!(exchange.messages(), [0, 2]);
+        }
+        assert_eq!(*ends.0.lock().expect("not poisoned"), ["200 UR 11", "200 UC 11", "200 - 11"]);
+    }
+
+    struct Pieces(std::collections::VecDeque<Result<Bytes, BoxError>>);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| piece.map(http_body::Frame::data)))
+        }
     }
 
     fn futures_poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
