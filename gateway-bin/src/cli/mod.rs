@@ -1,5 +1,5 @@
-//! The words of the command line. Most flags are environment variables too, `GATEWAY_` and
-//! the flag's name; one that is empty counts as unset.
+//! The words of the command line. Most flags are environment variables too, `GATEWAY_` and the flag's name; one that is
+//! empty counts as unset, and a list has `,` between its members.
 mod parse;
 mod values;
 
@@ -7,10 +7,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use self::values::duration;
 pub(crate) use self::values::{
     Admin, CheckOutput, Color, FailOn, Labels, LogFormat, OnError, Output, PathNormalization, PortMap, Resolve, What,
 };
+use self::values::{at_least_one, duration, some_time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,13 +112,13 @@ pub(crate) struct RunArgs {
     pub(crate) config: ConfigArgs,
     /// Opens another port in place of one of the YAML; matching and redirects keep the YAML's number. ADDR goes before
     /// the server's `bind`. Repeatable.
-    #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORTS", value_delimiter = ',')]
+    #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORT", value_delimiter = ',')]
     pub(crate) ports: Vec<PortMap>,
     /// What to do with errors in the configuration at the start.
     #[arg(long, env = "GATEWAY_ON_ERROR", default_value = "refuse", value_enum)]
     pub(crate) on_error: OnError,
     /// Worker threads [default: as many as cores].
-    #[arg(long, env = "GATEWAY_THREADS")]
+    #[arg(long, env = "GATEWAY_THREADS", value_parser = at_least_one::<usize>)]
     pub(crate) threads: Option<usize>,
     /// Address of the admin server, or `off`. It answers under localhost and its addresses; /ready, /healthz,
     /// /healthz/ready, /metrics and /stats/prometheus under any name, for probes and scrapers.
@@ -164,22 +164,22 @@ pub(crate) struct DrainArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LimitArgs {
     /// Time for a TLS handshake.
-    #[arg(long, env = "GATEWAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    #[arg(long, env = "GATEWAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_parser = some_time, help_heading = "Limits")]
     pub(crate) handshake_timeout: Duration,
     /// Time for the head of a request.
-    #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    #[arg(long, env = "GATEWAY_HEAD_TIMEOUT", default_value = "10s", value_parser = some_time, help_heading = "Limits")]
     pub(crate) head_timeout: Duration,
     /// Time that a connection may be idle between requests.
-    #[arg(long, env = "GATEWAY_KEEP_ALIVE", default_value = "75s", value_parser = duration, help_heading = "Limits")]
+    #[arg(long, env = "GATEWAY_KEEP_ALIVE", default_value = "75s", value_parser = some_time, help_heading = "Limits")]
     pub(crate) keep_alive: Duration,
     /// Bytes of a request's head, its path included.
-    #[arg(long, env = "GATEWAY_MAX_HEAD", default_value_t = 61440, help_heading = "Limits")]
+    #[arg(long, env = "GATEWAY_MAX_HEAD", default_value_t = 61440, value_parser = at_least_one::<usize>, help_heading = "Limits")]
     pub(crate) max_head: usize,
     /// Fields of a request's head, Host included.
-    #[arg(long, env = "GATEWAY_MAX_FIELDS", default_value_t = 100, help_heading = "Limits")]
+    #[arg(long, env = "GATEWAY_MAX_FIELDS", default_value_t = 100, value_parser = at_least_one::<usize>, help_heading = "Limits")]
     pub(crate) max_fields: usize,
     /// Concurrent streams of an HTTP/2 connection.
-    #[arg(long, env = "GATEWAY_MAX_STREAMS", default_value_t = 100, help_heading = "Limits")]
+    #[arg(long, env = "GATEWAY_MAX_STREAMS", default_value_t = 100, value_parser = at_least_one::<u32>, help_heading = "Limits")]
     pub(crate) max_streams: u32,
     /// Streams that a client may reset before they were taken up, until its connection is closed.
     #[arg(long, env = "GATEWAY_MAX_PENDING_RESETS", default_value_t = 20, help_heading = "Limits")]

@@ -17,7 +17,7 @@ impl Cli {
         I: IntoIterator<Item = W>,
         W: Into<OsString> + Clone,
     {
-        let mut command = without_empty_variables(Self::command());
+        let mut command = without_void_variables(Self::command());
         let matches = command.try_get_matches_from_mut(words)?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         if let Some((name, matches)) = matches.subcommand()
@@ -30,13 +30,15 @@ impl Cli {
     }
 }
 
-/// A variable that is empty is as good as none: `GATEWAY_SECRETS= gateway run`.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
+/// A variable that is empty is as good as none: `GATEWAY_SECRETS= gateway run`. So is what Kubernetes sets for a Service
+/// of the name `gateway`: `GATEWAY_PORT=tcp://10.0.0.1:80`.
+fn without_void_variables(command: clap::Command) -> clap::Command {
+    let void = |value: OsString| value.is_empty() || value.to_string_lossy().starts_with("tcp://");
     let command = command.mut_args(|arg| {
-        let empty = arg.get_env().is_some_and(|name| env::var_os(name).is_some_and(|value| value.is_empty()));
-        if empty { arg.env(None::<&str>) } else { arg }
+        let void = arg.get_env().is_some_and(|name| env::var_os(name).is_some_and(void));
+        if void { arg.env(None::<&str>) } else { arg }
     });
-    command.mut_subcommands(without_empty_variables)
+    command.mut_subcommands(without_void_variables)
 }
 
 type Misuse = (ErrorKind, &'static str);

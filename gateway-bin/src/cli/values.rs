@@ -206,6 +206,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time in which something must be able to happen.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("at least 1ms".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// A number that is not 0: with none of it nothing could be served.
+pub(super) fn at_least_one<N: FromStr + Default + PartialEq>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| *number != N::default());
+    number.ok_or_else(|| "a whole number from 1 on".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

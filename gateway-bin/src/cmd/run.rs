@@ -63,7 +63,7 @@ fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> 
     }
     if loaded.has(Severity::Error) {
         if args.on_error == OnError::Refuse {
-            say(format_args!("{}; not started (--on-error=skip serves the valid rest)", summary(loaded)));
+            say(format_args!("{}; not started (gateway run --on-error=skip serves the valid rest)", summary(loaded)));
             return Ok(Some(ExitCode::from(exit::FINDINGS)));
         }
         warn!("degraded: {}; the objects with errors are not served", summary(loaded));

@@ -108,7 +108,7 @@ fn flags_are_variables_too_and_hosts_can_be_sent_elsewhere() {
     let mut command = gateway(&["run"]);
     command
         .env("GATEWAY_FILE", dir.path())
-        .env("GATEWAY_PORTS", "80=127.0.0.1:0")
+        .env("GATEWAY_PORT", "80=127.0.0.1:0")
         .env("GATEWAY_ADMIN", "127.0.0.1:0")
         .env("GATEWAY_THREADS", "1")
         .env("GATEWAY_RESOLVE", format!("shop.internal:80={}", upstream::hello()))
@@ -118,8 +118,21 @@ fn flags_are_variables_too_and_hosts_can_be_sent_elsewhere() {
     let answer = get(http, "shop.example.com", "/a?b=c");
     assert!(answer.contains("hello GET /a?b=c") && answer.contains("server: istio-envoy"), "{answer}");
 
+    // What Kubernetes sets for a Service called `gateway` is no port of ours.
     let resolve = format!("shop.internal={}", upstream::hello());
-    let mut running = Running::serve(dir.path(), &["--resolve", &resolve]);
+    let mut command = gateway(&["run", "--port", "80=127.0.0.1:0", "--admin", "127.0.0.1:0", "--resolve", &resolve]);
+    command.env("GATEWAY_FILE", dir.path()).env("GATEWAY_PORT", "tcp://10.0.0.1:80");
+    let mut running = Running::start(command);
     let (_, http) = running.opened();
     assert!(get(http, "shop.example.com", "/").contains("hello GET /"));
+}
+
+#[test]
+fn limits_of_nothing_are_refused() {
+    let dir = folder(&[("gw.yaml", GATEWAY), ("vs.yaml", VIRTUAL_SERVICE)]);
+    for (flag, value) in [("--threads", "0"), ("--max-head", "0"), ("--max-fields", "x"), ("--keep-alive", "0s")] {
+        let done = ended(&["run", "-f", arg(dir.path()), flag, value]);
+        assert_eq!(done.code, 2, "{flag}: {done:?}");
+        assert!(done.err.contains(flag), "{done:?}");
+    }
 }
