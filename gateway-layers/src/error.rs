@@ -55,6 +55,8 @@ pub enum Kind {
     Timeout,
     /// The time of one try is over.
     TryTimeout,
+    /// The client has let a stream wait for too long.
+    StreamIdle,
     /// The upgrade is not allowed.
     Upgrade,
     /// The connection to the client failed, or it left.
@@ -87,6 +89,7 @@ impl Kind {
             | Self::NoHost
             | Self::NoRoute
             | Self::Misdirected
+            | Self::StreamIdle
             | Self::Upgrade
             | Self::Client
             | Self::Handshake => Origin::Downstream,
@@ -111,6 +114,7 @@ impl Kind {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Upgrade => StatusCode::FORBIDDEN,
+            Self::StreamIdle => StatusCode::REQUEST_TIMEOUT,
             Self::NoCluster
             | Self::NoHealthyHost
             | Self::Connect
@@ -152,6 +156,7 @@ impl Kind {
             Self::Overflow => reset!("overflow"),
             Self::Protocol => reset!("protocol error"),
             Self::Timeout | Self::TryTimeout => "upstream request timeout",
+            Self::StreamIdle => "stream timeout",
             _ => "",
         }
     }
@@ -171,6 +176,7 @@ impl Kind {
             Self::Protocol => Flag::UpstreamProtocolError,
             Self::Timeout | Self::TryTimeout => Flag::UpstreamTimeout,
             Self::Client => Flag::DownstreamTermination,
+            Self::StreamIdle => Flag::StreamIdle,
             Self::BadPath | Self::NoHost | Self::Misdirected | Self::Upgrade | Self::Handshake | Self::Other => {
                 return Flags::NONE;
             }
@@ -198,6 +204,7 @@ impl Kind {
             Self::Timeout => "response_timeout",
             Self::TryTimeout => "upstream_per_try_timeout",
             Self::Upgrade => "upgrade_failed",
+            Self::StreamIdle => "stream_idle_timeout",
             Self::Client => "downstream_remote_disconnect",
             Self::Handshake => "tls_handshake_failed",
             Self::Other => "internal_error",

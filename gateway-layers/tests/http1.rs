@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 type Seen = Arc<Mutex<Vec<String>>>;
 
 /// Says what it saw; `/early` answers without looking at the body; `/stream` in two pieces with trailers; `/cut`
-/// breaks off.
+/// breaks off; `/large` is large.
 async fn app(seen: Seen, req: Request<Body>) -> Result<Response<Body>, Infallible> {
     let line = format!("{} {}", req.method(), req.uri());
     if req.uri().path() == "/early" {
@@ -48,6 +48,7 @@ async fn app(seen: Seen, req: Request<Body>) -> Result<Response<Body>, Infallibl
     let data = |text: &'static str| Ok(Frame::data(Bytes::from_static(text.as_bytes())));
     Ok(Response::new(match path.as_str() {
         "/stream" => Body::new(Pieces([data("ab"), data("c"), Ok(Frame::trailers(trailers))].into())),
+        "/large" => Body::from(Bytes::from(vec![b'x'; 10_000_000])),
         "/cut" => Body::new(Pieces([data("ab"), Err("cut".into())].into())),
         _ => Body::from(Bytes::from(body)),
     }))
@@ -72,7 +73,7 @@ fn connect(seen: &Seen, drain: &Drain) -> DuplexStream {
     let (client, server) = duplex(64 * 1024);
     let seen = seen.clone();
     let server_of = HttpServer::new(tower::service_fn(move |req| app(seen.clone(), req)));
-    let conn = Conn { io: server, info: ConnInfo::new(([127, 0, 0, 1], 1).into()), drain: drain.watch() };
+    let conn = Conn { io: server, info: ConnInfo::new(([127, 0, 0, 1], 1).into()), drain: drain.watch().connection() };
     tokio::spawn(server_of.oneshot(conn));
     client
 }
@@ -232,4 +233,49 @@ async fn an_idle_connection_ends_with_the_gateway() {
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).await.expect("open");
     assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_fails() {
+    for (drip, seconds) in [(None, 60), (Some(1), 60), (Some(250), 80)] {
+        let (seen, drain) = (Seen::default(), Drain::new());
+        let (mut read, mut write) = tokio::io::split(connect(&seen, &drain));
+        let start = Instant::now();
+        write.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000\r\n\r\n").await.expect("open");
+        let dripping = tokio::spawn(async move {
+            while let Some(size) = drip {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                if write.write_all(&vec![b'x'; size]).await.is_err() {
+                    break;
+                }
+            }
+            write
+        });
+        let mut answer = [0; 12];
+        read.read_exact(&mut answer).await.expect("open");
+        let late = if drip == Some(250) { b"HTTP/1.1 200" } else { b"HTTP/1.1 400" };
+        assert_eq!((&answer, start.elapsed().as_secs()), (late, seconds), "{drip:?}");
+        dripping.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_left() {
+    for (size, seconds) in [(0, 60), (1, 60)] {
+        let (seen, drain) = (Seen::default(), Drain::new());
+        let mut client = connect(&seen, &drain);
+        client.write_all(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("open");
+        let start = Instant::now();
+        let mut read = 0;
+        // It is gone when the server's half is dropped.
+        while drain.connections() > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut bytes = vec![0; size];
+            read += client.read(&mut bytes).await.expect("open");
+        }
+        assert_eq!(start.elapsed().as_secs(), seconds + 1, "{size}");
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.expect("open");
+        assert!(read + rest.len() < 1_000_000);
+    }
 }

@@ -20,7 +20,7 @@ use self::observer::Both;
 pub use self::observer::{End, OnEnd, Side};
 use crate::{
     BoxError,
-    conn::{LINGER, http1},
+    conn::{LINGER, http1, streams::Stream},
     error,
     http::timeout::Elapsed,
 };
@@ -45,8 +45,8 @@ struct Inner {
     waits: bool,
     /// The length is not told.
     without_length: bool,
-    /// Read to its end, for a moment, if it is dropped before.
-    lingers: bool,
+    /// Of a request over HTTP/2: who watches how long it is waited for. Its rest is read for a moment if nobody wants it.
+    stream: Option<Arc<Stream>>,
     first: Option<(Arc<dyn OnEnd>, Side)>,
     second: Option<(Arc<dyn OnEnd>, Side)>,
 }
@@ -89,7 +89,7 @@ impl Body {
             trailers: Trailers::Pass,
             waits: false,
             without_length: false,
-            lingers: false,
+            stream: None,
             first: None,
             second: None,
         })))
@@ -154,11 +154,11 @@ impl Body {
         self
     }
 
-    /// If nobody wants the rest it is read and forgotten, for a moment: clients that are still sending take the reset
-    /// of a stream for a failure, also when they have their answer.
-    pub(crate) fn lingering(mut self) -> Self {
+    /// A request's body over HTTP/2. If nobody wants its rest that is read and forgotten, for a moment: clients that are
+    /// still sending take the reset of a stream for a failure, also when they have their answer.
+    pub(crate) fn of_stream(mut self, stream: Option<&Arc<Stream>>) -> Self {
         if let Some(inner) = &mut self.0 {
-            inner.lingers = true;
+            inner.stream = stream.cloned();
         }
         self
     }
@@ -222,7 +222,7 @@ impl Inner {
                 bytes if bytes.is_empty() => None,
                 bytes => Some(Ok(Frame::data(bytes))),
             }),
-            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Kind::Incoming(body) => poll_incoming(body, self.stream.as_deref(), cx),
             Kind::Http1(body) => Pin::new(body).poll_frame(cx),
             Kind::Boxed(body, _) => Pin::new(body.get_mut()).poll_frame(cx),
             Kind::Failed(failure) => return Poll::Ready(failure.take().map(Err)),
@@ -281,6 +281,26 @@ impl Inner {
     }
 }
 
+/// A piece of what hyper reads; a stream that waits for its client for too long fails.
+fn poll_incoming(
+    body: &mut Incoming,
+    stream: Option<&Stream>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    let frame = Pin::new(body).poll_frame(cx).map_err(Into::into);
+    if let Some(stream) = stream {
+        let came = match &frame {
+            Poll::Pending => None,
+            Poll::Ready(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(_) => Some(0),
+        };
+        if let Err(late) = stream.body(came, cx) {
+            return Poll::Ready(Some(Err(late.into())));
+        }
+    }
+    frame
+}
+
 /// Why reading failed: an error of ours says it, a peer that resets its stream is known, all others have closed.
 fn reason(error: &(dyn std::error::Error + 'static)) -> error::Kind {
     let mut causes = std::iter::successors(Some(error), |cause| cause.source());
@@ -318,7 +338,7 @@ impl Drop for Inner {
             let end = if self.was_read() { End::Complete } else { End::Dropped };
             self.ended(end, None);
         }
-        if self.lingers
+        if self.stream.is_some()
             && let Kind::Incoming(rest) = mem::take(&mut self.kind)
             && !rest.is_end_stream()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()

@@ -2,12 +2,14 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
+
+use super::streams::Streams;
 
 /// Written on every request, so it is a few plain stores; the timer looks at it only when the nearest deadline that
 /// was possible has come (no timer is touched by a request).
@@ -21,17 +23,60 @@ pub(super) struct Activity {
     /// Bytes of the next request head have come.
     reading: AtomicBool,
     h2: AtomicBool,
+    /// What an active HTTP/1 request waits for, see [`Wait`].
+    wait: AtomicU8,
+    /// Bytes that have come or gone since it began to wait.
+    moved: AtomicU64,
+    /// Milliseconds from `start` to the moment when its body was not waited for any more; 0: it never was.
+    paused: AtomicU64,
+    /// It has waited for its body for too long.
+    stalled: AtomicBool,
+    /// Of an HTTP/2 connection.
+    streams: Streams,
     /// No request is taken after the present one.
     ending: AtomicBool,
     /// Milliseconds from `start` to the moment the present state began.
     since: AtomicU64,
 }
 
-/// How long a connection may be without a request.
+/// How long a client is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) head: Duration,
     pub(super) keep_alive: Duration,
+    pub(super) body: Duration,
+    pub(super) write: Duration,
+    pub(super) stream: Duration,
+}
+
+impl Patience {
+    /// The clock is looked at as often as this.
+    pub(super) fn step(&self) -> Duration {
+        self.head.min(self.keep_alive).min(self.body).min(self.write).min(self.stream)
+    }
+}
+
+/// Bytes in the time that a client has: fewer are no progress, or one byte a minute would hold a connection for ever.
+pub(super) const PROGRESS: u64 = 1024;
+
+/// What an active request waits for, if that is the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Wait {
+    Nothing,
+    /// The request's body.
+    Body,
+    /// That it takes the response.
+    Write,
+}
+
+/// What a client has let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// It is without a request, or slow with its head.
+    Idle,
+    Body,
+    Write,
 }
 
 /// One request; while it lives the connection is active.
@@ -46,14 +91,23 @@ impl Activity {
             fresh: AtomicBool::new(true),
             reading: AtomicBool::new(false),
             h2: AtomicBool::new(false),
+            wait: AtomicU8::new(Wait::Nothing as u8),
+            moved: AtomicU64::new(0),
+            paused: AtomicU64::new(0),
+            stalled: AtomicBool::new(false),
+            streams: Streams::default(),
             ending: AtomicBool::new(false),
             since: AtomicU64::new(0),
         }
     }
 
     fn begin(&self) {
-        let since = Instant::now().duration_since(self.start);
-        self.since.store(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.since.store(self.now(), Relaxed);
+    }
+
+    /// Milliseconds from `start`.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Bytes came in.
@@ -69,6 +123,7 @@ impl Activity {
         self.active.fetch_add(1, Relaxed);
         self.fresh.store(false, Relaxed);
         self.reading.store(false, Relaxed);
+        self.paused.store(0, Relaxed);
         Active(self.clone())
     }
 
@@ -102,15 +157,68 @@ impl Activity {
         self.fresh.load(Relaxed)
     }
 
-    /// When the connection has been without a request for too long, as it looks now; `None` while one is active.
-    pub(super) fn deadline(&self, patience: Patience) -> Option<Instant> {
-        if self.active.load(Relaxed) > 0 {
-            return None;
+    /// The active request waits for this from now on. The time for a body goes on where it was left: else one byte
+    /// after the other would begin it anew.
+    pub(super) fn waits(&self, wait: Wait) {
+        let before = self.wait.load(Relaxed);
+        if before == wait as u8 {
+            return;
         }
-        // HTTP/2 reads frames that are no requests (PING, SETTINGS).
-        let waiting_for_head = self.fresh.load(Relaxed) || self.reading.load(Relaxed);
-        let allowed = if waiting_for_head && !self.is_h2() { patience.head } else { patience.keep_alive };
-        Some(self.start + Duration::from_millis(self.since.load(Relaxed)) + allowed)
+        self.wait.store(wait as u8, Relaxed);
+        let paused = self.paused.load(Relaxed);
+        if wait == Wait::Body && paused > 0 {
+            let since = self.since.load(Relaxed) + self.now().saturating_sub(paused);
+            self.since.store(since, Relaxed);
+        } else if wait != Wait::Nothing {
+            self.begin();
+            self.moved.store(0, Relaxed);
+        } else if before == Wait::Body as u8 {
+            self.paused.store(self.now().max(1), Relaxed);
+        }
+    }
+
+    /// So many bytes have come or gone.
+    pub(super) fn moved(&self, bytes: usize) {
+        // One task alone writes it.
+        self.moved.store(self.moved.load(Relaxed) + bytes as u64, Relaxed);
+    }
+
+    /// Has the body been waited for in vain? Tells it once.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.load(Relaxed) && self.stalled.swap(false, Relaxed)
+    }
+
+    /// The body has been waited for in vain.
+    pub(super) fn stall(&self) {
+        self.waits(Wait::Nothing);
+        self.stalled.store(true, Relaxed);
+    }
+
+    /// The streams of HTTP/2.
+    pub(super) const fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// When the client will be late, as it looks now; `None` while nothing is waited for.
+    pub(super) fn deadline(&self, patience: Patience) -> Option<(Instant, Late)> {
+        let (allowed, late) = match self.wait.load(Relaxed) {
+            wait if wait == Wait::Body as u8 => (patience.body, Late::Body),
+            wait if wait == Wait::Write as u8 => (patience.write, Late::Write),
+            _ if self.active.load(Relaxed) > 0 => return None,
+            // HTTP/2 reads frames that are no requests (PING, SETTINGS).
+            _ if self.is_h2() || !(self.is_fresh() || self.reading.load(Relaxed)) => (patience.keep_alive, Late::Idle),
+            _ => (patience.head, Late::Idle),
+        };
+        Some((self.start + Duration::from_millis(self.since.load(Relaxed)) + allowed, late))
+    }
+
+    /// The deadline has come. Has it been missed? Who has done enough meanwhile gets another one.
+    pub(super) fn is_late(&self, late: Late) -> bool {
+        if late == Late::Idle || self.moved.swap(0, Relaxed) < PROGRESS {
+            return true;
+        }
+        self.begin();
+        false
     }
 }
 
@@ -130,10 +238,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_follows_the_state() {
-        let patience = Patience { head: Duration::from_secs(10), keep_alive: Duration::from_secs(75) };
+        let seconds = Duration::from_secs;
+        let patience = Patience {
+            head: seconds(10),
+            keep_alive: seconds(75),
+            body: seconds(60),
+            write: seconds(50),
+            stream: seconds(300),
+        };
         let activity = Arc::new(Activity::new());
         let start = activity.start;
-        let after = |seconds| Some(start + Duration::from_secs(seconds));
+        let after = |seconds| Some((start + Duration::from_secs(seconds), Late::Idle));
         assert_eq!(activity.deadline(patience), after(10), "nothing came");
         advance(Duration::from_secs(4)).await;
         activity.read();
@@ -143,9 +258,20 @@ mod tests {
         assert_eq!(activity.deadline(patience), after(14), "a dripped head does not get more time");
         let request = activity.request();
         assert_eq!(activity.deadline(patience), None, "a request is active");
+        activity.waits(Wait::Body);
+        assert_eq!(activity.deadline(patience), Some((start + seconds(9 + 60), Late::Body)));
+        activity.waits(Wait::Write);
+        assert_eq!(activity.deadline(patience), Some((start + seconds(9 + 50), Late::Write)));
+        activity.moved(1000);
+        assert!(activity.is_late(Late::Write), "too little");
+        advance(seconds(1)).await;
+        activity.moved(1024);
+        assert!(!activity.is_late(Late::Write));
+        assert_eq!(activity.deadline(patience), Some((start + seconds(10 + 50), Late::Write)), "again");
+        activity.waits(Wait::Nothing);
         drop(request);
-        assert_eq!(activity.deadline(patience), after(9 + 75), "kept alive");
+        assert_eq!(activity.deadline(patience), after(10 + 75), "kept alive");
         activity.read();
-        assert_eq!(activity.deadline(patience), after(9 + 10), "the next head");
+        assert_eq!(activity.deadline(patience), after(10 + 10), "the next head");
     }
 }

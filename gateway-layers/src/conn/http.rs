@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep, sleep_until, timeout},
@@ -21,12 +21,13 @@ use tower_service::Service;
 
 use super::{
     Conn, Phase, Refuse, Watch,
-    activity::{Activity, Patience},
+    activity::{Activity, Late, Patience},
     http1::{Connection, Settings},
     io::Watched,
     per_request::PerRequest,
     refuse::PlainRefusals,
     rewind::{Rewind, sniff_http2},
+    streams::Executor,
 };
 use crate::{
     BoxError, BoxFuture, body,
@@ -51,7 +52,7 @@ pub struct HttpServer<S> {
 
 struct Shared {
     h1: Arc<Settings>,
-    h2: http2::Builder<TokioExecutor>,
+    h2: http2::Builder<Executor>,
     patience: Patience,
 }
 
@@ -63,6 +64,14 @@ pub struct HttpOptions {
     pub head_timeout: Duration,
     /// How long a connection may be idle between requests \[75 s\].
     pub keep_alive: Duration,
+    /// How long a service waits for a request's body without at least 1 KiB of it, before there is a response; then 408
+    /// \[60 s\].
+    pub body_timeout: Duration,
+    /// How long an HTTP/1 response waits for a client that takes less than 1 KiB of it; then the connection is closed
+    /// \[60 s\].
+    pub write_timeout: Duration,
+    /// The same times for a stream of HTTP/2: 408, or it is reset \[300 s\].
+    pub stream_timeout: Duration,
     /// Bytes of a request head; more is 431, over HTTP/2 a reset \[60 KiB\].
     pub max_head: usize,
     /// Fields of a request head, Host included; more is 431 \[100\].
@@ -80,6 +89,9 @@ impl Default for HttpOptions {
         Self {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            stream_timeout: Duration::from_secs(300),
             max_head: 60 * 1024,
             max_fields: 100,
             max_streams: 100,
@@ -103,7 +115,7 @@ impl<S> HttpServer<S> {
         hyper.max_buf_size(options.max_head.max(8192));
         let limits = Limits { head: options.max_head, fields: options.max_fields };
         let h1 = Arc::new(Settings { limits, refuse: Arc::new(PlainRefusals), hyper });
-        let mut h2 = http2::Builder::new(TokioExecutor::new());
+        let mut h2 = http2::Builder::new(Executor);
         h2.timer(TokioTimer::new())
             .max_concurrent_streams(options.max_streams)
             .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
@@ -111,7 +123,13 @@ impl<S> HttpServer<S> {
             .max_local_error_reset_streams(options.max_error_resets)
             .initial_stream_window_size(64 * 1024)
             .initial_connection_window_size(1024 * 1024);
-        let patience = Patience { head: options.head_timeout, keep_alive: options.keep_alive };
+        let patience = Patience {
+            head: options.head_timeout,
+            keep_alive: options.keep_alive,
+            body: options.body_timeout,
+            write: options.write_timeout,
+            stream: options.stream_timeout,
+        };
         Self { service, shared: Arc::new(Shared { h1, h2, patience }) }
     }
 
@@ -150,8 +168,10 @@ where
 enum Event {
     Draining,
     Closing,
-    /// Idle for too long, or too slow with its head.
+    /// Idle for too long, or too slow with its head or with taking a response.
     Expired,
+    /// The body does not come.
+    Stalled,
 }
 
 async fn serve<S, I, B>(service: S, shared: Arc<Shared>, conn: Conn<I>) -> Result<(), Error>
@@ -217,12 +237,17 @@ where
     let mut events = pin!(next_event(drain, activity, patience, Phase::Running));
     let mut rare = Rare::default();
     let mut closing = false;
+    let mut reached = Phase::Running;
     std::future::poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = serving.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(|error| Error::new(Kind::Client).with_source(error)));
             }
-            let reached = match ready!(rare.poll(cx, events.as_mut())) {
+            reached = match ready!(rare.poll(cx, events.as_mut())) {
+                Event::Stalled => {
+                    activity.stall();
+                    reached
+                }
                 Event::Expired if closing || !activity.is_h2() => return Poll::Ready(Ok(())),
                 // HTTP/1 is told by the response's head; HTTP/2 has a frame for it.
                 Event::Draining if !activity.is_h2() => Phase::Draining,
@@ -251,15 +276,22 @@ async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reac
             // It has been told to end; this is the time it has to do so.
             sleep_until(Instant::now() + patience.head).await;
             if activity.is_idle() {
-                return;
+                return Event::Expired;
             }
         }
         loop {
+            if activity.is_h2() {
+                activity.streams().look(patience.stream);
+            }
             let now = Instant::now();
-            let step = now + patience.head.min(patience.keep_alive);
+            let step = now + patience.step();
             match activity.deadline(patience) {
-                Some(deadline) if deadline <= now => return,
-                Some(deadline) => sleep_until(deadline.min(step)).await,
+                Some((deadline, late)) if deadline <= now => {
+                    if activity.is_late(late) {
+                        return if late == Late::Body { Event::Stalled } else { Event::Expired };
+                    }
+                }
+                Some((deadline, _)) => sleep_until(deadline.min(step)).await,
                 None => sleep_until(step).await,
             }
         }
@@ -278,7 +310,7 @@ async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reac
     };
     tokio::select! {
         () = ordered => if drain.phase() == Phase::Closing { Event::Closing } else { Event::Draining },
-        () = expired => Event::Expired,
+        event = expired => event,
     }
 }
 

@@ -28,6 +28,7 @@ mod per_request;
 mod refuse;
 mod rewind;
 mod serve;
+pub(crate) mod streams;
 #[cfg(feature = "tls")]
 pub mod tls;
 

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -15,6 +16,7 @@ use tower_service::Service;
 use super::{
     ConnInfo,
     activity::{Active, Activity},
+    streams::Stream,
 };
 use crate::{body, exchange::Exchange};
 
@@ -37,9 +39,10 @@ where
 
     fn call(&self, req: Request<Incoming>) -> Self::Future {
         let active = self.activity.request();
-        let mut req = req.map(|body| body::Body::from(body).lingering());
+        let stream = self.activity.is_h2().then(|| self.activity.streams().begin());
+        let mut req = req.map(|body| body::Body::from(body).of_stream(stream.as_ref()));
         req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
-        ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active), last: self.last }
+        ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active), stream, last: self.last }
     }
 }
 
@@ -49,6 +52,7 @@ pin_project! {
         #[pin]
         future: F,
         active: Option<Active>,
+        stream: Option<Arc<Stream>>,
         last: bool,
     }
 }
@@ -61,11 +65,18 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if let Some(stream) = this.stream {
+            stream.runs_here();
+        }
         let mut response = ready!(this.future.poll(cx))?;
         if *this.last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Poll::Ready(Ok(response.map(|body| ActiveBody { body, active: this.active.take() })))
+        let (active, stream) = (this.active.take(), this.stream.take());
+        if let Some(stream) = &stream {
+            stream.answered();
+        }
+        Poll::Ready(Ok(response.map(|body| ActiveBody { body, active, stream })))
     }
 }
 
@@ -75,15 +86,25 @@ pin_project! {
         #[pin]
         body: B,
         active: Option<Active>,
+        stream: Option<Arc<Stream>>,
     }
 }
 
-impl<B: Body> Body for ActiveBody<B> {
+impl<B: Body<Data = Bytes>> Body for ActiveBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let Some(stream) = this.stream else { return this.body.poll_frame(cx) };
+        stream.taken();
+        let frame = this.body.poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            stream.given(data.len());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

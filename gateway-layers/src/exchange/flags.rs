@@ -18,13 +18,15 @@ pub enum Flag {
     FaultInjected,
     DownstreamTermination,
     RetryLimitExceeded,
+    StreamIdle,
     DownstreamProtocolError,
     UpstreamProtocolError,
     NoCluster,
 }
 
 /// Their short names, in the order of [`Flag`].
-const SHORT: [&str; 15] = ["UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "DC", "URX", "DPE", "UPE", "NC"];
+const SHORT: [&str; 16] =
+    ["UH", "UT", "LR", "UR", "UF", "UC", "UO", "NR", "DI", "FI", "DC", "URX", "SI", "DPE", "UPE", "NC"];
 
 /// A set of response flags; displays as `UF,URX`, or `-`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     BoxError, body,
+    conn::activity::Wait,
     exchange::Exchange,
     http1::{Framing, Plan, RequestHead, with_date, write_chunk_size, write_head, write_last_chunk},
 };
@@ -34,13 +35,15 @@ pub(super) struct Asked {
     expects: bool,
     /// The body, until all of it has been read.
     upload: Option<Upload>,
+    /// Its response has begun: a body that is silent from then on is no stall.
+    answered: bool,
 }
 
 impl Asked {
     /// Nothing is known of a request that was no request.
     pub(super) const fn refused() -> Self {
         let (method, version) = (Method::GET, Version::HTTP_11);
-        Self { method, version, keep_alive: false, trailers: false, expects: false, upload: None }
+        Self { method, version, keep_alive: false, trailers: false, expects: false, upload: None, answered: false }
     }
 }
 
@@ -77,7 +80,7 @@ where
     fn request(&mut self, head: RequestHead) -> (Request<body::Body>, Asked) {
         let RequestHead { request, framing, keep_alive, expects, trailers, .. } = head;
         let (method, version) = (request.method().clone(), request.version());
-        let mut asked = Asked { method, version, keep_alive, trailers, expects, upload: None };
+        let mut asked = Asked { method, version, keep_alive, trailers, expects, upload: None, answered: false };
         let body = if framing == Framing::NONE {
             body::Body::empty()
         } else if let Some(bytes) = whole(framing, &mut self.buffer) {
@@ -110,9 +113,18 @@ where
         if upload.is_wanted() && matches!(self.poll_flush(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(());
         }
-        match asked.upload.as_mut().map(|upload| upload.poll(cx, &mut self.io, &mut self.buffer)) {
-            Some(Poll::Ready(Progress::Left)) => Poll::Ready(()),
-            Some(Poll::Ready(Progress::Complete)) => {
+        let Some(upload) = &mut asked.upload else { return Poll::Pending };
+        if self.activity.is_stalled() {
+            upload.give_up();
+        }
+        let progress = upload.poll(cx, &mut self.io, &mut self.buffer, &self.activity);
+        if !asked.answered {
+            let waits = progress.is_pending() && upload.is_wanted();
+            self.activity.waits(if waits { Wait::Body } else { Wait::Nothing });
+        }
+        match progress {
+            Poll::Ready(Progress::Left) => Poll::Ready(()),
+            Poll::Ready(Progress::Complete) => {
                 asked.upload = None;
                 self.poll_left(cx, asked)
             }
@@ -130,13 +142,15 @@ where
         let plan = Plan::new((&asked.method, asked.version), parts.status, &mut parts.headers, exact);
         // Who answers before the request is complete does not wait for the rest of it, as Envoy.
         let last = !asked.keep_alive || asked.upload.is_some() || plan == Plan::Close || self.activity.ends();
-        asked.expects = false;
+        (asked.expects, asked.answered) = (false, true);
+        self.activity.waits(Wait::Nothing);
         let out = self.output.small();
         let closes = with_date(|date| write_head(out, parts.status, &parts.headers, date, last));
         self.parser.reuse(parts.headers);
         let mut sending = Sending { plan, trailers: asked.trailers, state: State::Open };
         let mut body = pin!(body);
         let sent = std::future::poll_fn(|cx| self.poll_send(cx, body.as_mut(), &mut sending, &mut asked)).await;
+        self.activity.waits(Wait::Nothing);
         match sent {
             Sent::Gone => Next::Gone,
             Sent::Whole if !last && !closes => Next::Head,
@@ -157,7 +171,11 @@ where
                 waits = sending.poll_take(cx, body.as_mut(), &mut self.output).is_pending();
             }
             let full = !waits && sending.state == State::Open;
-            match if full { self.output.poll_write(cx, &mut self.io) } else { self.poll_flush(cx) } {
+            let before = self.output.len();
+            let written = if full { self.output.poll_write(cx, &mut self.io) } else { self.poll_flush(cx) };
+            self.activity.moved(before - self.output.len());
+            self.activity.waits(if written.is_pending() { Wait::Write } else { Wait::Nothing });
+            match written {
                 Poll::Ready(Ok(())) if full => self.unflushed = true,
                 Poll::Ready(Ok(())) if waits => break,
                 Poll::Ready(Ok(())) => return Poll::Ready(sending.state.sent()),

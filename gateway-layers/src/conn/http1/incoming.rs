@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::{
     BoxError,
+    conn::activity::Activity,
     error::{Error, Kind},
     http1::{Decoded, Decoder, Framing},
 };
@@ -101,6 +102,7 @@ impl Upload {
         cx: &mut Context<'_>,
         io: &mut I,
         buffer: &mut BytesMut,
+        activity: &Activity,
     ) -> Poll<Progress> {
         loop {
             if let Some(pause) = self.pause(cx) {
@@ -116,7 +118,8 @@ impl Upload {
             let Some(decoded) = decoded else {
                 buffer.reserve(READ);
                 let read = ready!(pin!(io.read_buf(buffer)).poll(cx));
-                if let Ok(1..) = read {
+                if let Ok(bytes @ 1..) = read {
+                    activity.moved(bytes);
                     continue;
                 }
                 self.fail(left(read.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())));
@@ -148,6 +151,11 @@ impl Upload {
             state.connection = Some(cx.waker().clone());
         }
         Some(Poll::Pending)
+    }
+
+    /// The client lets us wait for too long.
+    pub(super) fn give_up(&self) {
+        self.fail(Error::new(Kind::StreamIdle));
     }
 
     fn fail(&self, error: Error) {

@@ -35,6 +35,10 @@ impl Output {
         self.large.is_empty() && self.end.is_empty() && self.small.len() < FULL
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.small.len() + self.large.len() + self.end.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.small.is_empty() && self.large.is_empty() && self.end.is_empty()
     }
