@@ -4,6 +4,7 @@ mod ending;
 mod harness;
 mod http2;
 mod mission;
+mod slow;
 mod streaming;
 mod support;
 mod traffic;

@@ -57,6 +57,11 @@ impl Running {
         Self::serve(config, more)
     }
 
+    /// The same, with other settings of the process.
+    pub(crate) fn start_as(yaml: &str, options: Options) -> Self {
+        Self::serve_with(read(yaml).0, options, |builder| builder)
+    }
+
     /// Serves what is left of a configuration that has errors.
     pub(crate) fn start_despite_errors(yaml: &str) -> Self {
         let (config, findings) = read(yaml);
@@ -65,7 +70,10 @@ impl Running {
     }
 
     fn serve(config: Config, more: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> Self {
-        let mut options = Options::default();
+        Self::serve_with(config, Options::default(), more)
+    }
+
+    fn serve_with(config: Config, mut options: Options, more: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         options.ports = config.listeners.iter().map(|listener| (listener.port, free)).collect();
         let gateway = more(Gateway::builder(config).options(options)).build().expect("usable credentials");

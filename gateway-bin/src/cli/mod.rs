@@ -172,12 +172,28 @@ pub(crate) struct LimitArgs {
     /// Time that a connection may be idle between requests.
     #[arg(long, env = "GATEWAY_KEEP_ALIVE", default_value = "75s", value_parser = some_time, help_heading = "Limits")]
     pub(crate) keep_alive: Duration,
+    /// Time that a request's body may not come (1 KiB is enough), before there is a response: then 408.
+    #[arg(long, env = "GATEWAY_BODY_TIMEOUT", default_value = "60s", value_parser = some_time, help_heading = "Limits")]
+    pub(crate) body_timeout: Duration,
+    /// Time that an HTTP/1 client may not take its response (1 KiB is enough).
+    #[arg(long, env = "GATEWAY_WRITE_TIMEOUT", default_value = "60s", value_parser = some_time, help_heading = "Limits")]
+    pub(crate) write_timeout: Duration,
+    /// The same times for a stream of HTTP/2.
+    #[arg(long, env = "GATEWAY_STREAM_TIMEOUT", default_value = "300s", value_parser = some_time, help_heading = "Limits")]
+    pub(crate) stream_timeout: Duration,
     /// Bytes of a request's head, its path included.
     #[arg(long, env = "GATEWAY_MAX_HEAD", default_value_t = 61440, value_parser = at_least_one::<usize>, help_heading = "Limits")]
     pub(crate) max_head: usize,
     /// Fields of a request's head, Host included.
     #[arg(long, env = "GATEWAY_MAX_FIELDS", default_value_t = 100, value_parser = at_least_one::<usize>, help_heading = "Limits")]
     pub(crate) max_fields: usize,
+    /// Connections in all; more are closed at once [default: half of the open files that the system allows, less 1000
+    /// from 4096 on].
+    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS", value_parser = at_least_one::<usize>, help_heading = "Limits")]
+    pub(crate) max_connections: Option<usize>,
+    /// Connections from one IPv4 address, or one IPv6 network of 64 bits [default: no limit].
+    #[arg(long, env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", value_parser = at_least_one::<usize>, help_heading = "Limits")]
+    pub(crate) max_connections_per_address: Option<usize>,
     /// Concurrent streams of an HTTP/2 connection.
     #[arg(long, env = "GATEWAY_MAX_STREAMS", default_value_t = 100, value_parser = at_least_one::<u32>, help_heading = "Limits")]
     pub(crate) max_streams: u32,

@@ -227,6 +227,9 @@ fn options(args: &RunArgs) -> anyhow::Result<Options> {
     let mut http = HttpOptions::default();
     http.head_timeout = limits.head_timeout;
     http.keep_alive = limits.keep_alive;
+    http.body_timeout = limits.body_timeout;
+    http.write_timeout = limits.write_timeout;
+    http.stream_timeout = limits.stream_timeout;
     http.max_head = limits.max_head;
     http.max_fields = limits.max_fields;
     http.max_streams = limits.max_streams;
@@ -235,10 +238,20 @@ fn options(args: &RunArgs) -> anyhow::Result<Options> {
     let mut options = Options::default();
     options.ports = args.ports.iter().map(|map| (map.port, map.address)).collect();
     options.handshake_timeout = limits.handshake_timeout;
+    options.max_connections = Some(limits.max_connections.unwrap_or_else(most_connections));
+    options.max_connections_per_address = limits.max_connections_per_address;
     options.http = http;
     options.server = HeaderValue::try_from(limits.server_header.as_str()).context("--server-header")?;
     options.normalization = limits.path_normalization.into();
     Ok(options)
+}
+
+/// A connection has another one to its upstream: half of the files that may be open, less some for everything else.
+fn most_connections() -> usize {
+    let files = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(1024, |(soft, _)| soft);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let others = if files < 4096 { 0 } else { 1000 };
+    files / 2 - others
 }
 
 /// As many connections as the system allows, not as a shell's default does.

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::streams::Streams;
+use super::{metrics::Late, streams::Streams};
 
 /// Written on every request, so it is a few plain stores; the timer looks at it only when the nearest deadline that
 /// was possible has come (no timer is touched by a request).
@@ -67,15 +67,6 @@ pub(super) enum Wait {
     /// The request's body.
     Body,
     /// That it takes the response.
-    Write,
-}
-
-/// What a client has let pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Late {
-    /// It is without a request, or slow with its head.
-    Idle,
-    Body,
     Write,
 }
 
@@ -206,15 +197,17 @@ impl Activity {
             wait if wait == Wait::Write as u8 => (patience.write, Late::Write),
             _ if self.active.load(Relaxed) > 0 => return None,
             // HTTP/2 reads frames that are no requests (PING, SETTINGS).
-            _ if self.is_h2() || !(self.is_fresh() || self.reading.load(Relaxed)) => (patience.keep_alive, Late::Idle),
-            _ => (patience.head, Late::Idle),
+            _ if self.is_h2() || !(self.is_fresh() || self.reading.load(Relaxed)) => {
+                (patience.keep_alive, Late::KeepAlive)
+            }
+            _ => (patience.head, Late::Head),
         };
         Some((self.start + Duration::from_millis(self.since.load(Relaxed)) + allowed, late))
     }
 
     /// The deadline has come. Has it been missed? Who has done enough meanwhile gets another one.
     pub(super) fn is_late(&self, late: Late) -> bool {
-        if late == Late::Idle || self.moved.swap(0, Relaxed) < PROGRESS {
+        if matches!(late, Late::Head | Late::KeepAlive) || self.moved.swap(0, Relaxed) < PROGRESS {
             return true;
         }
         self.begin();
@@ -248,14 +241,14 @@ mod tests {
         };
         let activity = Arc::new(Activity::new());
         let start = activity.start;
-        let after = |seconds| Some((start + Duration::from_secs(seconds), Late::Idle));
-        assert_eq!(activity.deadline(patience), after(10), "nothing came");
+        let after = |seconds, late| Some((start + Duration::from_secs(seconds), late));
+        assert_eq!(activity.deadline(patience), after(10, Late::Head), "nothing came");
         advance(Duration::from_secs(4)).await;
         activity.read();
-        assert_eq!(activity.deadline(patience), after(14), "a head has begun");
+        assert_eq!(activity.deadline(patience), after(14, Late::Head), "a head has begun");
         advance(Duration::from_secs(5)).await;
         activity.read();
-        assert_eq!(activity.deadline(patience), after(14), "a dripped head does not get more time");
+        assert_eq!(activity.deadline(patience), after(14, Late::Head), "a dripped head does not get more time");
         let request = activity.request();
         assert_eq!(activity.deadline(patience), None, "a request is active");
         activity.waits(Wait::Body);
@@ -270,8 +263,8 @@ mod tests {
         assert_eq!(activity.deadline(patience), Some((start + seconds(10 + 50), Late::Write)), "again");
         activity.waits(Wait::Nothing);
         drop(request);
-        assert_eq!(activity.deadline(patience), after(10 + 75), "kept alive");
+        assert_eq!(activity.deadline(patience), after(10 + 75, Late::KeepAlive), "kept alive");
         activity.read();
-        assert_eq!(activity.deadline(patience), after(10 + 10), "the next head");
+        assert_eq!(activity.deadline(patience), after(10 + 10, Late::Head), "the next head");
     }
 }

@@ -15,15 +15,16 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, error::Elapsed, sleep, sleep_until, timeout},
 };
 use tower_service::Service;
 
 use super::{
-    Conn, Phase, Refuse, Watch,
-    activity::{Activity, Late, Patience},
+    Conn, ConnMetrics, Phase, Refuse, Watch,
+    activity::{Activity, Patience},
     http1::{Connection, Settings},
     io::Watched,
+    metrics::Late,
     per_request::PerRequest,
     refuse::PlainRefusals,
     rewind::{Rewind, sniff_http2},
@@ -50,10 +51,12 @@ pub struct HttpServer<S> {
     shared: Arc<Shared>,
 }
 
+#[derive(Clone)]
 struct Shared {
     h1: Arc<Settings>,
     h2: http2::Builder<Executor>,
     patience: Patience,
+    metrics: ConnMetrics,
 }
 
 /// Protocol settings. Defaults are in brackets.
@@ -130,16 +133,22 @@ impl<S> HttpServer<S> {
             write: options.write_timeout,
             stream: options.stream_timeout,
         };
-        Self { service, shared: Arc::new(Shared { h1, h2, patience }) }
+        Self { service, shared: Arc::new(Shared { h1, h2, patience, metrics: ConnMetrics::default() }) }
     }
 
     /// Who answers what is no request; else its status, text and `connection: close` are the whole answer.
     #[must_use]
     pub fn refuse_with(self, refuse: Arc<dyn Refuse>) -> Self {
-        let (h2, patience) = (self.shared.h2.clone(), self.shared.patience);
-        let h1 = &self.shared.h1;
-        let h1 = Arc::new(Settings { limits: h1.limits, refuse, hyper: h1.hyper.clone() });
-        Self { service: self.service, shared: Arc::new(Shared { h1, h2, patience }) }
+        let mut shared = (*self.shared).clone();
+        shared.h1 = Arc::new(Settings { limits: shared.h1.limits, refuse, hyper: shared.h1.hyper.clone() });
+        Self { service: self.service, shared: Arc::new(shared) }
+    }
+
+    /// Counts there what clients were too slow with.
+    #[must_use]
+    pub fn metrics(self, metrics: ConnMetrics) -> Self {
+        let shared = Shared { metrics, ..(*self.shared).clone() };
+        Self { service: self.service, shared: Arc::new(shared) }
     }
 }
 
@@ -169,7 +178,7 @@ enum Event {
     Draining,
     Closing,
     /// Idle for too long, or too slow with its head or with taking a response.
-    Expired,
+    Expired(Late),
     /// The body does not come.
     Stalled,
 }
@@ -187,7 +196,7 @@ where
     let (h2, ahead) = match info.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) {
         // A negotiated protocol binds.
         Some(alpn) => (alpn == b"h2", BytesMut::new()),
-        None => sniffed(&mut io, &drain, shared.patience.head).await?,
+        None => sniffed(&mut io, &drain, &shared).await?,
     };
     let info = Arc::new(info);
     if h2 {
@@ -195,11 +204,11 @@ where
         let io = Watched::new(TokioIo::new(Rewind::new(ahead.freeze(), io)), activity.clone());
         let service = PerRequest { service, info, activity: activity.clone(), last: false };
         let serving = shared.h2.serve_connection(io, service);
-        watch(pin!(serving), |serving| serving.graceful_shutdown(), &activity, &drain, shared.patience).await
+        watch(pin!(serving), |serving| serving.graceful_shutdown(), &activity, &drain, &shared).await
     } else {
         let connection = Connection::new(io, service, info, activity.clone(), shared.h1.clone());
         let serving = connection.run(ahead);
-        watch(pin!(serving), |_| activity.end(), &activity, &drain, shared.patience).await
+        watch(pin!(serving), |_| activity.end(), &activity, &drain, &shared).await
     }
 }
 
@@ -208,12 +217,16 @@ where
 const LAST_CHANCE: Duration = Duration::from_millis(50);
 
 /// Waits for the first bytes. A connection that says nothing in time, or during the end of a drain, is closed.
-async fn sniffed<I: AsyncRead + Unpin>(io: &mut I, drain: &Watch, limit: Duration) -> Result<(bool, BytesMut), Error> {
+async fn sniffed<I: AsyncRead + Unpin>(io: &mut I, drain: &Watch, shared: &Shared) -> Result<(bool, BytesMut), Error> {
     let closed = |reason: BoxError| Error::new(Kind::Client).with_source(reason);
     tokio::select! {
         biased;
-        sniffed = timeout(limit, sniff_http2(io)) => {
-            sniffed.map_err(|late| closed(late.into()))?.map_err(|error| closed(error.into()))
+        sniffed = timeout(shared.patience.head, sniff_http2(io)) => {
+            let late = |late: Elapsed| {
+                shared.metrics.late(Late::Head, 1);
+                closed(late.into())
+            };
+            sniffed.map_err(late)?.map_err(|error| closed(error.into()))
         }
         () = async {
             drain.reached(Phase::Closing).await;
@@ -228,13 +241,13 @@ async fn watch<C, E>(
     end: impl Fn(Pin<&mut C>),
     activity: &Activity,
     drain: &Watch,
-    patience: Patience,
+    shared: &Shared,
 ) -> Result<(), Error>
 where
     C: Future<Output = Result<(), E>>,
     E: Into<BoxError>,
 {
-    let mut events = pin!(next_event(drain, activity, patience, Phase::Running));
+    let mut events = pin!(next_event(drain, activity, shared, Phase::Running));
     let mut rare = Rare::default();
     let mut closing = false;
     let mut reached = Phase::Running;
@@ -243,25 +256,32 @@ where
             if let Poll::Ready(result) = serving.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(|error| Error::new(Kind::Client).with_source(error)));
             }
-            reached = match ready!(rare.poll(cx, events.as_mut())) {
+            let event = ready!(rare.poll(cx, events.as_mut()));
+            if let Event::Expired(late) = event
+                && !closing
+            {
+                shared.metrics.late(late, 1);
+            }
+            reached = match event {
                 Event::Stalled => {
+                    shared.metrics.late(Late::Body, 1);
                     activity.stall();
                     reached
                 }
-                Event::Expired if closing || !activity.is_h2() => return Poll::Ready(Ok(())),
+                Event::Expired(_) if closing || !activity.is_h2() => return Poll::Ready(Ok(())),
                 // HTTP/1 is told by the response's head; HTTP/2 has a frame for it.
                 Event::Draining if !activity.is_h2() => Phase::Draining,
                 Event::Draining => {
                     end(serving.as_mut());
                     Phase::Draining
                 }
-                Event::Closing | Event::Expired => {
+                Event::Closing | Event::Expired(_) => {
                     closing = true;
                     end(serving.as_mut());
                     Phase::Closing
                 }
             };
-            events.set(next_event(drain, activity, patience, reached));
+            events.set(next_event(drain, activity, shared, reached));
             rare.again();
         }
     })
@@ -270,25 +290,26 @@ where
 
 /// Waits for the drain's next phase, or for the client to be too slow. Asks the clock only at the earliest moment
 /// that could be a deadline, then at the exact one.
-async fn next_event(drain: &Watch, activity: &Activity, patience: Patience, reached: Phase) -> Event {
+async fn next_event(drain: &Watch, activity: &Activity, shared: &Shared, reached: Phase) -> Event {
+    let patience = shared.patience;
     let expired = async {
         if reached == Phase::Closing {
             // It has been told to end; this is the time it has to do so.
             sleep_until(Instant::now() + patience.head).await;
             if activity.is_idle() {
-                return Event::Expired;
+                return Event::Expired(Late::KeepAlive);
             }
         }
         loop {
             if activity.is_h2() {
-                activity.streams().look(patience.stream);
+                shared.metrics.late(Late::Stream, activity.streams().look(patience.stream));
             }
             let now = Instant::now();
             let step = now + patience.step();
             match activity.deadline(patience) {
                 Some((deadline, late)) if deadline <= now => {
                     if activity.is_late(late) {
-                        return if late == Late::Body { Event::Stalled } else { Event::Expired };
+                        return if late == Late::Body { Event::Stalled } else { Event::Expired(late) };
                     }
                 }
                 Some((deadline, _)) => sleep_until(deadline.min(step)).await,

@@ -3,7 +3,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
 
-use super::Watch;
+use super::{Watch, limit::Permit};
 
 /// What is known about a connection. Each request has it through its `Exchange`.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct ConnInfo {
     pub forwarded_for: HeaderValue,
     /// Held while the connection, or a tunnel that came of it, lives: a drain waits for it.
     pub drain: Option<Watch>,
+    /// Held for the same time: the connection counts.
+    pub(crate) permit: Option<Arc<Permit>>,
 }
 
 /// A server of the assembled gateway: a listener's plain chain, or one of its TLS chains.
@@ -57,7 +59,7 @@ impl ConnInfo {
         let shown = if peer.ip().is_loopback() { local.ip() } else { peer.ip() };
         let forwarded_for = HeaderValue::try_from(shown.to_canonical().to_string());
         let forwarded_for = forwarded_for.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { peer, local, tls: None, server: None, forwarded_for, drain: None }
+        Self { peer, local, tls: None, server: None, forwarded_for, drain: None, permit: None }
     }
 
     /// `https` if the bytes came through TLS.

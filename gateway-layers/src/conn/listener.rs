@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    time,
+    time::{self, Instant},
 };
 use tracing::warn;
 
@@ -25,7 +25,7 @@ pub trait Listener {
 
 /// TCP, with `TCP_NODELAY`.
 #[derive(Debug)]
-pub struct TcpAcceptor(TcpListener);
+pub struct TcpAcceptor(TcpListener, Option<Instant>);
 
 impl TcpAcceptor {
     /// A listening socket of its own. Port 0 takes a free port.
@@ -86,7 +86,7 @@ impl TryFrom<std::net::TcpListener> for TcpAcceptor {
 
     /// Takes a socket over into the current runtime.
     fn try_from(socket: std::net::TcpListener) -> io::Result<Self> {
-        TcpListener::from_std(socket).map(Self)
+        TcpListener::from_std(socket).map(|socket| Self(socket, None))
     }
 }
 
@@ -119,7 +119,10 @@ impl Listener for TcpAcceptor {
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
                     // Too many open files, no memory: it does not go away by trying again at once.
-                    warn!(%error, "cannot accept; trying again in 50 ms");
+                    if self.1.is_none_or(|told| told.elapsed() >= Duration::from_secs(1)) {
+                        self.1 = Some(Instant::now());
+                        warn!(%error, "cannot accept; trying again every 50 ms (told once a second)");
+                    }
                     time::sleep(Duration::from_millis(50)).await;
                 }
             }

@@ -23,7 +23,9 @@ mod http;
 pub(crate) mod http1;
 mod info;
 mod io;
+mod limit;
 mod listener;
+mod metrics;
 mod per_request;
 mod refuse;
 mod rewind;
@@ -37,7 +39,9 @@ pub use self::{
     drain::{Drain, Phase, Watch},
     http::{HttpOptions, HttpServer},
     info::{ConnInfo, ServerId, TlsInfo},
+    limit::{ConnLimit, ConnLimitLayer},
     listener::{Listener, TcpAcceptor},
+    metrics::ConnMetrics,
     refuse::Refuse,
     rewind::Rewind,
     serve::serve,

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     BoxError,
     body::Body,
-    conn::{ConnInfo, Drain, Phase, ServerId, tls::TlsTable},
+    conn::{ConnInfo, ConnLimitLayer, ConnMetrics, Drain, Phase, ServerId, tls::TlsTable},
     exchange::{Exchange, InFlight, OnFinish},
     http::{access_log::AccessLog, metrics::Metrics},
     live::Live,
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) observers: Arc<Observers>,
     pub(super) in_flight: InFlight,
+    pub(super) conn_metrics: ConnMetrics,
+    pub(super) conn_limit: ConnLimitLayer,
     pub(super) builder: Builder,
     problems: Vec<Problem>,
 }
@@ -162,6 +164,7 @@ impl GatewayBuilder {
         if !self.skip_errors && problems.iter().any(|problem| problem.error) {
             return Err(BuildError { problems });
         }
+        let conn_metrics = self.recorder.as_deref().map(|recorder| ConnMetrics::new(recorder)).unwrap_or_default();
         let observers = Observers {
             metrics: self.recorder.map(|recorder| Metrics::new(recorder, workers)),
             access_log: self.access_log,
@@ -169,12 +172,22 @@ impl GatewayBuilder {
         Ok(Gateway(Arc::new(Shared {
             live: Arc::new(Live::new(snapshot)),
             tls: tls.into_iter().map(|table| table.map(|table| Arc::new(Live::new(table)))).collect(),
+            conn_limit: limit(&self.options).metrics(conn_metrics.clone()),
+            conn_metrics,
             options: self.options,
             observers: Arc::new(observers),
             in_flight: InFlight::default(),
             builder,
             problems,
         })))
+    }
+}
+
+fn limit(options: &Options) -> ConnLimitLayer {
+    let limit = ConnLimitLayer::new(options.max_connections.unwrap_or(usize::MAX));
+    match options.max_connections_per_address {
+        Some(most) => limit.per_address(most),
+        None => limit,
     }
 }
 

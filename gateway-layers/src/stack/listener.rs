@@ -157,10 +157,12 @@ fn hint(error: &io::Error, port: u16) -> String {
 fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnService {
     let refusals = Refusals { observers: shared.observers.clone(), server: shared.options.server.clone() };
     let server = HttpServer::with_options(http(shared), shared.options.http).refuse_with(Arc::new(refusals));
+    let server = server.metrics(shared.conn_metrics.clone());
     match (&listener.transport, shared.tls.get(index)) {
         (Transport::Tls(_), Some(Some(table))) => {
             let layer = TlsLayer::new(table.clone()).deadline(shared.options.handshake_timeout);
-            ConnService::new(layer.layer(server))
+            let layer = layer.metrics(shared.conn_metrics.clone());
+            ConnService::new(shared.conn_limit.layer(layer.layer(server)))
         }
         (transport, _) => {
             let routes = match transport {
@@ -168,7 +170,8 @@ fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnServi
                 Transport::Tls(chains) => chains.first().map(|chain| &chain.routes),
             };
             let id = routes.map(|routes| shared.builder.ids.get(listener, routes));
-            ConnService::new(tower::util::MapRequest::new(server, move |conn| assigned(conn, id)))
+            let server = tower::util::MapRequest::new(server, move |conn| assigned(conn, id));
+            ConnService::new(shared.conn_limit.layer(server))
         }
     }
 }

@@ -15,6 +15,10 @@ pub struct Options {
     pub ports: HashMap<u16, SocketAddr>,
     /// How long a TLS handshake may take \[10 s\].
     pub handshake_timeout: Duration,
+    /// Connections in all \[no limit; the program takes half of its open files\].
+    pub max_connections: Option<usize>,
+    /// Connections from one address, or one IPv6 network of 64 bits \[no limit\].
+    pub max_connections_per_address: Option<usize>,
     /// HTTP settings.
     pub http: HttpOptions,
     /// The `server` header of every answer \[`gateway`\].
@@ -28,6 +32,8 @@ impl Default for Options {
         Self {
             ports: HashMap::new(),
             handshake_timeout: Duration::from_secs(10),
+            max_connections: None,
+            max_connections_per_address: None,
             http: HttpOptions::default(),
             server: HeaderValue::from_static("gateway"),
             normalization: Normalization::Base,

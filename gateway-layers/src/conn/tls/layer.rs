@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     BoxError, BoxFuture,
-    conn::{Conn, Phase, ServerId, TlsInfo, Watch},
+    conn::{Conn, ConnMetrics, Phase, ServerId, TlsInfo, Watch, metrics::Late},
     error::{Error, Kind},
     live::Live,
 };
@@ -28,6 +28,7 @@ use crate::{
 pub struct TlsLayer {
     table: Arc<Live<TlsTable>>,
     deadline: Duration,
+    metrics: ConnMetrics,
 }
 
 /// Terminates TLS and hands on the plain bytes.
@@ -40,8 +41,15 @@ pub struct Tls<S> {
 impl TlsLayer {
     /// Ten seconds for the whole handshake, from the first byte that is awaited.
     #[must_use]
-    pub const fn new(table: Arc<Live<TlsTable>>) -> Self {
-        Self { table, deadline: Duration::from_secs(10) }
+    pub fn new(table: Arc<Live<TlsTable>>) -> Self {
+        Self { table, deadline: Duration::from_secs(10), metrics: ConnMetrics::default() }
+    }
+
+    /// Counts there the handshakes that were too slow.
+    #[must_use]
+    pub fn metrics(mut self, metrics: ConnMetrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Another deadline.
@@ -62,7 +70,12 @@ impl TlsLayer {
             accepted = tokio::time::timeout(self.deadline, handshake(&self.table, io)) => accepted,
             () = last_chance(&drain) => return Err(fail("the gateway ends".into())),
         };
-        let (server_name, server, io) = accepted.map_err(|late| fail(late.into()))?.map_err(fail)?;
+        let (server_name, server, io) = accepted
+            .map_err(|late| {
+                self.metrics.late(Late::Handshake, 1);
+                fail(late.into())
+            })?
+            .map_err(fail)?;
         info.server = server;
         info.tls = Some(tls_info(server_name, &io));
         Ok(Conn { io, info, drain })
