@@ -97,7 +97,7 @@ fn http(
         .layer(ResponseHeadLayer::default())
         .layer(RescueLayer)
         .layer(NormalizeLayer::default())
-        .layer(RequestHeadLayer)
+        .layer(RequestHeadLayer::new())
         .layer(VirtualHostLayer::new().host("shop.example", shop))
         .service(nothing))
 }

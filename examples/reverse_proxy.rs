@@ -62,7 +62,7 @@ fn proxy(
         .layer(ResponseHeadLayer::default())
         .layer(RescueLayer)
         .layer(NormalizeLayer::default())
-        .layer(RequestHeadLayer)
+        .layer(RequestHeadLayer::new())
         .service(RouteLayer::new(routes).layer(nothing))
 }
 

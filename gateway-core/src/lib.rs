@@ -8,6 +8,7 @@
 //! * [`model`]: the valid configuration, plain data; it can be built by hand.
 //! * [`host_table`], [`route_table`]: which host, which route; the same answer as a scan in order, at flat cost.
 //! * [`authority`], [`path`]: what Host and path of a request are, in one form for all that look at them.
+//! * [`forwarded`]: who the client is, when proxies stand in front.
 //! * [`template`]: header values and log lines with Envoy's command operators.
 //!
 //! With the feature `istio`: `yaml`, `istio` and `translate` read Istio's resources and make a
@@ -15,6 +16,7 @@
 pub mod authority;
 #[cfg(feature = "istio")]
 pub mod diagnostic;
+pub mod forwarded;
 pub mod host_table;
 #[cfg(feature = "istio")]
 pub mod istio;

@@ -145,7 +145,7 @@ async fn every_layer_keeps_the_contract() {
     holds("mirror", MirrorLayer::new([], random()), true).await;
     holds("normalize", NormalizeLayer::default(), true).await;
     holds("observe", ObserveLayer::new(Arc::new(Nobody), InFlight::default()), true).await;
-    holds("request head", RequestHeadLayer, true).await;
+    holds("request head", RequestHeadLayer::new(), true).await;
     holds("response head", ResponseHeadLayer::default(), true).await;
     holds("retry", RetryLayer::new(RetryPolicy::default(), random()), true).await;
     holds("rewrite", RewriteLayer::new(None, None), true).await;
@@ -167,7 +167,7 @@ async fn extensions_reach_the_end() {
         .layer(ObserveLayer::new(Arc::new(Nobody), InFlight::default()))
         .layer(ResponseHeadLayer::default())
         .layer(NormalizeLayer::default())
-        .layer(RequestHeadLayer)
+        .layer(RequestHeadLayer::new())
         .layer(CorsLayer::new(Cors::default()))
         .layer(RewriteLayer::new(None, None))
         .layer(UpgradeLayer)

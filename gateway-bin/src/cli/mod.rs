@@ -6,9 +6,11 @@ mod values;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use gateway_core::forwarded::Network;
 
 pub(crate) use self::values::{
-    Admin, CheckOutput, Color, FailOn, Labels, LogFormat, OnError, Output, PathNormalization, PortMap, Resolve, What,
+    Admin, CheckOutput, ClientCert, Color, FailOn, Labels, LogFormat, OnError, Output, PathNormalization, PortMap,
+    Resolve, What,
 };
 use self::values::{at_least_one, duration, some_time};
 
@@ -125,11 +127,56 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "GATEWAY_ADMIN", default_value = "127.0.0.1:15000")]
     pub(crate) admin: Admin,
     #[command(flatten)]
+    pub(crate) front: FrontArgs,
+    #[command(flatten)]
     pub(crate) logs: LogArgs,
     #[command(flatten)]
     pub(crate) drain: DrainArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+}
+
+/// What stands in front of the gateway.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct FrontArgs {
+    /// Connections of this network (10.0.0.0/8, or one address) begin with the PROXY protocol, version 1 or 2, and are
+    /// closed without it. Repeatable.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "GATEWAY_PROXY_PROTOCOL",
+        value_delimiter = ',',
+        help_heading = "In front"
+    )]
+    pub(crate) proxy_protocol: Vec<Network>,
+    /// Proxies in front that are believed, as Istio's numTrustedProxies: the client is so far from the right of
+    /// `x-forwarded-for`, and came by `x-forwarded-proto`.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "GATEWAY_TRUSTED_HOPS",
+        conflicts_with = "trusted_proxies",
+        help_heading = "In front"
+    )]
+    pub(crate) trusted_hops: Option<usize>,
+    /// The same by network: the client is the rightmost one of `x-forwarded-for` that is none of them. Repeatable.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "GATEWAY_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        help_heading = "In front"
+    )]
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// What becomes of `x-forwarded-client-cert` (Istio's forwardClientCertDetails).
+    #[arg(
+        long,
+        env = "GATEWAY_FORWARD_CLIENT_CERT",
+        default_value = "sanitize-set",
+        value_enum,
+        help_heading = "In front"
+    )]
+    pub(crate) forward_client_cert: ClientCert,
 }
 
 /// Logs.

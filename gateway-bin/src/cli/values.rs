@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, time::Duration};
 
 use clap::ValueEnum;
 use gateway_core::{path::Normalization, translate::ResolveRule};
+use gateway_layers::http::ForwardClientCert;
 
 /// See [`super::RunArgs::on_error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +43,33 @@ impl From<PathNormalization> for Normalization {
             PathNormalization::Base => Self::Base,
             PathNormalization::MergeSlashes => Self::MergeSlashes,
             PathNormalization::DecodeAndMergeSlashes => Self::DecodeAndMergeSlashes,
+        }
+    }
+}
+
+/// See [`super::FrontArgs::forward_client_cert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientCert {
+    /// The client's is removed, none is written.
+    Sanitize,
+    /// The client's is removed; one of its certificate is written.
+    SanitizeSet,
+    /// That of clients with a certificate is passed on.
+    ForwardOnly,
+    /// And their own appended.
+    AppendForward,
+    /// Everybody's is passed on.
+    AlwaysForwardOnly,
+}
+
+impl From<ClientCert> for ForwardClientCert {
+    fn from(mode: ClientCert) -> Self {
+        match mode {
+            ClientCert::Sanitize => Self::Sanitize,
+            ClientCert::SanitizeSet => Self::SanitizeSet,
+            ClientCert::ForwardOnly => Self::ForwardOnly,
+            ClientCert::AppendForward => Self::AppendForward,
+            ClientCert::AlwaysForwardOnly => Self::AlwaysForwardOnly,
         }
     }
 }

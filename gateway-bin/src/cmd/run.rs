@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use gateway_core::{diagnostic::Severity, model::Config};
+use gateway_core::{diagnostic::Severity, forwarded::Trust, model::Config};
 use gateway_layers::{
     conn::{Drain, HttpOptions},
     http::{access_log::AccessLog, metrics::BUCKETS},
@@ -241,6 +241,13 @@ fn options(args: &RunArgs) -> anyhow::Result<Options> {
     options.max_connections = Some(limits.max_connections.unwrap_or_else(most_connections));
     options.max_connections_per_address = limits.max_connections_per_address;
     options.http = http;
+    options.proxy_protocol.clone_from(&args.front.proxy_protocol);
+    options.trust = match (args.front.trusted_hops, args.front.trusted_proxies.as_slice()) {
+        (Some(hops), _) => Trust::Hops(hops),
+        (None, []) => Trust::Nobody,
+        (None, networks) => Trust::Networks(networks.to_vec()),
+    };
+    options.forward_client_cert = args.front.forward_client_cert.into();
     options.server = HeaderValue::try_from(limits.server_header.as_str()).context("--server-header")?;
     options.normalization = limits.path_normalization.into();
     Ok(options)

@@ -6,6 +6,7 @@ mod demo;
 mod drain;
 mod files;
 mod flags;
+mod front;
 mod logs;
 mod proxy_config;
 mod readme;

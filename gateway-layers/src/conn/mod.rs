@@ -27,6 +27,7 @@ mod limit;
 mod listener;
 mod metrics;
 mod per_request;
+mod proxy_protocol;
 mod refuse;
 mod rewind;
 mod serve;
@@ -42,6 +43,7 @@ pub use self::{
     limit::{ConnLimit, ConnLimitLayer},
     listener::{Listener, TcpAcceptor},
     metrics::ConnMetrics,
+    proxy_protocol::{ProxyProtocol, ProxyProtocolLayer},
     refuse::Refuse,
     rewind::Rewind,
     serve::serve,

@@ -5,7 +5,7 @@ mod messages;
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -44,8 +44,18 @@ pub struct Exchange {
     request_moves: Notify,
     /// Of the request and of the response, if it is gRPC.
     messages: Mutex<[Messages; 2]>,
+    forwarded: OnceLock<Forwarded>,
     finish: OnceLock<Arc<dyn OnFinish>>,
     guard: OnceLock<Guard>,
+}
+
+/// What a trusted proxy in front said of its client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Who it is, if it is not the peer.
+    pub client: Option<IpAddr>,
+    /// Whether it came by HTTPS, if that was said.
+    pub https: Option<bool>,
 }
 
 /// What is known about the exchange so far.
@@ -135,6 +145,7 @@ impl Exchange {
             grpc: AtomicBool::new(false),
             request_moves: Notify::new(),
             messages: Mutex::default(),
+            forwarded: OnceLock::new(),
             finish: OnceLock::new(),
             guard: OnceLock::new(),
         }
@@ -149,6 +160,30 @@ impl Exchange {
             new.hold(guard.beside());
         }
         new
+    }
+
+    /// Notes what a trusted peer said; the first time only.
+    pub fn set_forwarded(&self, forwarded: Forwarded) {
+        // A second copy of the layer would say what the first one wrote.
+        let _ = self.forwarded.set(forwarded);
+    }
+
+    /// What a trusted peer said.
+    #[must_use]
+    pub fn forwarded(&self) -> Forwarded {
+        self.forwarded.get().copied().unwrap_or_default()
+    }
+
+    /// The client's address: the peer's, unless a trusted peer said another one.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.forwarded().client.unwrap_or_else(|| self.conn.peer.ip())
+    }
+
+    /// Did the client come by HTTPS, to us or to a trusted peer?
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.forwarded().https.unwrap_or_else(|| self.conn.tls.is_some())
     }
 
     /// It is a gRPC request.

@@ -1,5 +1,5 @@
 //! The values of command operators: for header operations and access logs.
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use gateway_core::template::{Field, Operator, Part, Template};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::HOST};
@@ -90,14 +90,20 @@ fn shown(value: impl std::fmt::Display, out: &mut String) -> bool {
     true
 }
 
+/// The client; of one that a proxy told of the port is not known, as in Envoy.
+fn remote(exchange: &Exchange) -> SocketAddr {
+    let peer = exchange.conn().peer;
+    exchange.forwarded().client.map_or(peer, |client| SocketAddr::new(client, 0))
+}
+
 fn about_exchange(operator: &Operator, exchange: &Exchange, facts: &Facts<'_>, out: &mut String) -> bool {
     let conn = exchange.conn();
     match operator {
-        Operator::DownstreamRemoteAddress | Operator::DownstreamDirectRemoteAddress => shown(conn.peer, out),
-        Operator::DownstreamRemoteAddressWithoutPort | Operator::DownstreamDirectRemoteAddressWithoutPort => {
-            shown(conn.peer.ip(), out)
-        }
-        Operator::DownstreamRemotePort => shown(conn.peer.port(), out),
+        Operator::DownstreamDirectRemoteAddress => shown(conn.peer, out),
+        Operator::DownstreamDirectRemoteAddressWithoutPort => shown(conn.peer.ip(), out),
+        Operator::DownstreamRemoteAddress => shown(remote(exchange), out),
+        Operator::DownstreamRemoteAddressWithoutPort => shown(exchange.client(), out),
+        Operator::DownstreamRemotePort => shown(remote(exchange).port(), out),
         Operator::DownstreamLocalAddress => shown(conn.local, out),
         Operator::DownstreamLocalAddressWithoutPort => shown(conn.local.ip(), out),
         Operator::DownstreamLocalPort => shown(conn.local.port(), out),

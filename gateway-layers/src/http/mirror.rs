@@ -147,7 +147,7 @@ fn copy(req: &mut Request<Body>) -> Request<Body> {
         own.end_request();
         let local = HeaderValue::try_from(exchange.conn().local.ip().to_canonical().to_string());
         if let Ok(local) = local {
-            let forwarded_for = appended(copy.headers(), &local);
+            let forwarded_for = appended(copy.headers(), FORWARDED_FOR, &local);
             copy.headers_mut().insert(FORWARDED_FOR, forwarded_for);
         }
         copy.extensions_mut().insert(Arc::new(own));

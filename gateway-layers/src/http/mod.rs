@@ -59,10 +59,23 @@ pub mod virtual_host;
 
 #[cfg(feature = "conn")]
 pub use self::{
-    cors::CorsLayer, direct_response::DirectResponse, fault::FaultLayer, headers::HeadersLayer,
-    local_reply::LocalReply, mirror::MirrorLayer, normalize::NormalizeLayer, observe::ObserveLayer, redirect::Redirect,
-    request_head::RequestHeadLayer, rescue::RescueLayer, response_head::ResponseHeadLayer, retry::RetryLayer,
-    rewrite::RewriteLayer, split::Split, timeout::TimeoutLayer, upgrade::UpgradeLayer,
+    cors::CorsLayer,
+    direct_response::DirectResponse,
+    fault::FaultLayer,
+    headers::HeadersLayer,
+    local_reply::LocalReply,
+    mirror::MirrorLayer,
+    normalize::NormalizeLayer,
+    observe::ObserveLayer,
+    redirect::Redirect,
+    request_head::{ForwardClientCert, RequestHeadLayer},
+    rescue::RescueLayer,
+    response_head::ResponseHeadLayer,
+    retry::RetryLayer,
+    rewrite::RewriteLayer,
+    split::Split,
+    timeout::TimeoutLayer,
+    upgrade::UpgradeLayer,
     upstream_head::UpstreamHeadLayer,
 };
 pub use self::{

@@ -16,7 +16,7 @@ pub fn authority<B>(req: &Request<B>) -> Option<&str> {
 pub fn is_https<B>(req: &Request<B>) -> Option<bool> {
     #[cfg(feature = "conn")]
     if let Some(exchange) = crate::exchange::Exchange::of(req) {
-        return Some(exchange.conn().tls.is_some());
+        return Some(exchange.is_https());
     }
     req.uri().scheme().map(|scheme| *scheme == http::uri::Scheme::HTTPS)
 }

@@ -5,6 +5,9 @@
 //! `x-real-ip`, twins with `_` for `-`. Written: `x-forwarded-for`, `x-forwarded-proto`, `x-envoy-external-address`,
 //! `x-request-id`, and the client certificate.
 //!
+//! A peer that is trusted ([`RequestHeadLayer::trust`]) says who its client is and how it came: then
+//! `x-envoy-external-address`, logs and redirects to HTTPS follow `x-forwarded-for` and `x-forwarded-proto`.
+//!
 //! ```
 //! use gateway_layers::http::RequestHeadLayer;
 //! use http::{Request, Response};
@@ -15,12 +18,16 @@
 //!     Ok::<_, std::convert::Infallible>(Response::new(req.headers().clone()))
 //! });
 //! let req = Request::builder().header("connection", "x-hop").header("x-hop", "1").header("x-envoy-retry-on", "5xx");
-//! let seen = RequestHeadLayer.layer(app).oneshot(req.body(()).expect("a valid request")).await?.into_body();
+//! let seen = RequestHeadLayer::new().layer(app).oneshot(req.body(()).expect("a valid request")).await?.into_body();
 //! assert_eq!(seen.keys().collect::<Vec<_>>(), ["x-request-id"]);
 //! # Ok(()) }
 //! ```
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
+use gateway_core::forwarded::Trust;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Version,
     header::{
@@ -32,7 +39,10 @@ use tower_service::Service;
 use uuid::Uuid;
 
 use super::referer;
-use crate::{conn::ConnInfo, exchange::Exchange};
+use crate::{
+    conn::ConnInfo,
+    exchange::{Exchange, Forwarded},
+};
 
 const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,21 +52,64 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Makes [`RequestHead`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RequestHeadLayer;
+/// Makes [`RequestHead`]. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHeadLayer(Arc<Settings>);
+
+#[derive(Clone, Debug, Default)]
+struct Settings {
+    trust: Trust,
+    client_cert: ForwardClientCert,
+}
 
 /// Cleans the request's headers and writes the gateway's own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead<S> {
     inner: S,
+    layer: RequestHeadLayer,
+}
+
+/// What becomes of `x-forwarded-client-cert` (Istio's `forwardClientCertDetails`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardClientCert {
+    /// The client's is removed, none is written.
+    Sanitize,
+    /// The client's is removed; one with its certificate is written, if the server asked for one.
+    #[default]
+    SanitizeSet,
+    /// That of a client with a certificate is passed on; others' is removed.
+    ForwardOnly,
+    /// To that of a client with a certificate its own is appended; others' is removed.
+    AppendForward,
+    /// Everybody's is passed on: only where everybody is trusted.
+    AlwaysForwardOnly,
+}
+
+impl RequestHeadLayer {
+    /// Nobody is trusted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which peers are believed.
+    #[must_use]
+    pub fn trust(self, trust: Trust) -> Self {
+        Self(Arc::new(Settings { trust, ..(*self.0).clone() }))
+    }
+
+    /// What becomes of `x-forwarded-client-cert`.
+    #[must_use]
+    pub fn client_cert(self, client_cert: ForwardClientCert) -> Self {
+        Self(Arc::new(Settings { client_cert, ..(*self.0).clone() }))
+    }
 }
 
 impl<S> Layer<S> for RequestHeadLayer {
     type Service = RequestHead<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestHead { inner }
+        RequestHead { inner, layer: self.clone() }
     }
 }
 
@@ -73,11 +126,50 @@ where
     }
 
     fn call(&mut self, mut req: Request<B>) -> S::Future {
-        clean(&mut req);
-        let conn = Exchange::of(&req).map(|exchange| exchange.conn().clone());
-        write(req.headers_mut(), conn.as_deref());
+        let exchange = Exchange::of(&req).cloned();
+        let settings = &*self.layer.0;
+        let trusted = exchange.as_ref().is_some_and(|exchange| settings.trust.believes(exchange.conn().peer.ip()));
+        if let Some(exchange) = exchange.as_deref().filter(|_| trusted) {
+            exchange.set_forwarded(forwarded(req.headers(), &settings.trust, exchange.conn()));
+        }
+        let certified = exchange.as_ref().is_some_and(|exchange| has_certificate(exchange.conn()));
+        clean(&mut req, Keep { forwarded: trusted, client_cert: settings.client_cert.passes(certified) });
+        write(req.headers_mut(), exchange.as_deref(), settings.client_cert);
         self.inner.call(req)
     }
+}
+
+impl ForwardClientCert {
+    const fn passes(self, certified: bool) -> bool {
+        match self {
+            Self::Sanitize | Self::SanitizeSet => false,
+            Self::ForwardOnly | Self::AppendForward => certified,
+            Self::AlwaysForwardOnly => true,
+        }
+    }
+}
+
+fn has_certificate(conn: &ConnInfo) -> bool {
+    conn.tls.as_ref().is_some_and(|tls| tls.client_certificate.is_some())
+}
+
+/// What a trusted peer says of its client.
+fn forwarded(headers: &HeaderMap, trust: &Trust, conn: &ConnInfo) -> Forwarded {
+    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+    let https = match headers.get(FORWARDED_PROTO).map(HeaderValue::as_bytes) {
+        Some(b"https") => Some(true),
+        Some(b"http") => Some(false),
+        _ => None,
+    };
+    Forwarded { client: trust.client(conn.peer.ip(), lines), https }
+}
+
+/// What may stay of a client's own headers.
+#[derive(Clone, Copy)]
+struct Keep {
+    /// Those that tell of the way to us.
+    forwarded: bool,
+    client_cert: bool,
 }
 
 /// What the one pass found.
@@ -90,8 +182,8 @@ struct Found {
     remove: Vec<HeaderName>,
 }
 
-fn clean<B>(req: &mut Request<B>) {
-    let found = look(req.headers());
+fn clean<B>(req: &mut Request<B>, keep: Keep) {
+    let found = look(req.headers(), keep);
     let upgrade = found.connection && req.version() == Version::HTTP_11 && is_upgrade(req.headers());
     let headers = req.headers_mut();
     if found.connection {
@@ -113,23 +205,17 @@ fn clean<B>(req: &mut Request<B>) {
     }
 }
 
-fn look(headers: &HeaderMap) -> Found {
+fn look(headers: &HeaderMap, keep: Keep) -> Found {
     let mut found = Found::default();
     for name in headers.keys() {
         match name.as_str() {
             "connection" => found.connection = true,
             "te" => found.te = true,
             "referer" => found.referer = true,
-            "content-length"
-            | "transfer-encoding"
-            | "keep-alive"
-            | "proxy-connection"
-            | "upgrade"
-            | "http2-settings"
-            | "forwarded"
-            | "x-forwarded-prefix"
-            | "x-real-ip"
-            | "x-forwarded-client-cert" => found.remove.push(name.clone()),
+            "content-length" | "transfer-encoding" | "keep-alive" | "proxy-connection" | "upgrade"
+            | "http2-settings" => found.remove.push(name.clone()),
+            "forwarded" | "x-forwarded-prefix" | "x-real-ip" if !keep.forwarded => found.remove.push(name.clone()),
+            "x-forwarded-client-cert" if !keep.client_cert => found.remove.push(name.clone()),
             text if text.starts_with("x-envoy-") || is_twin(text) => found.remove.push(name.clone()),
             _ => {}
         }
@@ -140,7 +226,7 @@ fn look(headers: &HeaderMap) -> Found {
 /// Trailers of a request that may go on: none that a head may not have from this peer, and none that says who is
 /// asked, by whom, or how the body is framed (RFC 9110 6.5.1).
 pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
-    let found = look(trailers);
+    let found = look(trailers, Keep { forwarded: false, client_cert: false });
     let mut remove = found.remove;
     let more = |name: &&HeaderName| {
         let name = name.as_str();
@@ -214,33 +300,45 @@ fn keep_trailers_only(headers: &mut HeaderMap) {
     }
 }
 
-fn write(headers: &mut HeaderMap, conn: Option<&ConnInfo>) {
-    if let Some(conn) = conn {
+fn write(headers: &mut HeaderMap, exchange: Option<&Exchange>, client_cert: ForwardClientCert) {
+    if let Some(exchange) = exchange {
+        let conn = exchange.conn();
         let forwarded_for = match headers.get(&FORWARDED_FOR) {
             None => conn.forwarded_for.clone(),
-            Some(_) => appended(headers, &conn.forwarded_for),
+            Some(_) => appended(headers, FORWARDED_FOR, &conn.forwarded_for),
         };
         headers.insert(FORWARDED_FOR, forwarded_for);
-        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(conn.scheme()));
-        headers.insert(EXTERNAL_ADDRESS, conn.forwarded_for.clone());
-        if let Some(certificate) = conn.tls.as_ref().and_then(|tls| tls.forwarded_client_cert.clone()) {
-            headers.insert(FORWARDED_CLIENT_CERT, certificate);
+        let scheme = if exchange.is_https() { "https" } else { "http" };
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        let client = exchange.forwarded().client.and_then(|client| HeaderValue::try_from(client.to_string()).ok());
+        headers.insert(EXTERNAL_ADDRESS, client.unwrap_or_else(|| conn.forwarded_for.clone()));
+        if let Some(certificate) = conn.tls.as_ref().and_then(|tls| tls.forwarded_client_cert.as_ref()) {
+            write_certificate(headers, certificate, client_cert);
         }
     }
     headers.insert(REQUEST_ID, request_id());
 }
 
-/// The lines joined, and the peer at the end; empty ones are dropped.
-pub(crate) fn appended(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
+fn write_certificate(headers: &mut HeaderMap, certificate: &HeaderValue, mode: ForwardClientCert) {
+    let value = match mode {
+        ForwardClientCert::SanitizeSet => certificate.clone(),
+        ForwardClientCert::AppendForward => appended(headers, FORWARDED_CLIENT_CERT, certificate),
+        _ => return,
+    };
+    headers.insert(FORWARDED_CLIENT_CERT, value);
+}
+
+/// The lines joined, and ours at the end; empty ones are dropped.
+pub(crate) fn appended(headers: &HeaderMap, name: HeaderName, ours: &HeaderValue) -> HeaderValue {
     let mut out = Vec::new();
-    for line in headers.get_all(FORWARDED_FOR) {
+    for line in headers.get_all(name) {
         if !line.is_empty() {
             out.extend_from_slice(line.as_bytes());
             out.push(b',');
         }
     }
-    out.extend_from_slice(peer.as_bytes());
-    HeaderValue::try_from(out).unwrap_or_else(|_| peer.clone())
+    out.extend_from_slice(ours.as_bytes());
+    HeaderValue::try_from(out).unwrap_or_else(|_| ours.clone())
 }
 
 fn request_id() -> HeaderValue {
@@ -295,7 +393,7 @@ mod tests {
             req = req.header(*name, *value);
         }
         let mut req = req.body(()).expect("valid");
-        clean(&mut req);
+        clean(&mut req, Keep { forwarded: false, client_cert: false });
         req.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ascii"))).collect()
     }
 
@@ -317,6 +415,76 @@ mod tests {
             assert_eq!(cleaned(&[(name, value), keep]), ["x: 1"], "{name}");
         }
         assert_eq!(cleaned(&[("x_y", "1")]), ["x_y: 1"]);
+    }
+
+    /// What an app sees of a request from `peer`, with a client certificate or without.
+    async fn seen(layer: RequestHeadLayer, certified: bool, lines: &[(&str, &str)]) -> Vec<String> {
+        let mut conn = ConnInfo::between(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 9], 80).into());
+        conn.tls = certified.then(|| crate::conn::TlsInfo {
+            server_name: None,
+            alpn: None,
+            version: "TLSv1.3",
+            client_certificate: Some(Arc::from([1])),
+            forwarded_client_cert: Some(HeaderValue::from_static("Hash=1")),
+            client_subject: None,
+        });
+        let mut req = Request::builder();
+        for (name, value) in lines {
+            req = req.header(*name, *value);
+        }
+        let mut req = req.body(()).expect("valid");
+        req.extensions_mut().insert(Arc::new(Exchange::new(Arc::new(conn))));
+        let app = tower::service_fn(async |req: Request<()>| {
+            let https = super::super::request::is_https(&req) == Some(true);
+            let mut headers = req.headers().clone();
+            headers.remove(REQUEST_ID);
+            let lines = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("ascii")));
+            let mut lines: Vec<_> = lines.chain(https.then(|| "https".to_owned())).collect();
+            lines.sort();
+            Ok::<_, std::convert::Infallible>(lines)
+        });
+        tower::ServiceExt::oneshot(layer.layer(app), req).await.expect("infallible")
+    }
+
+    #[tokio::test]
+    async fn a_trusted_peer_says_who_its_client_is() {
+        let lines = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https"), ("x-real-ip", "1.1.1.1")];
+        let own =
+            ["x-envoy-external-address: 10.0.0.1", "x-forwarded-for: 1.1.1.1,10.0.0.1", "x-forwarded-proto: http"];
+        assert_eq!(seen(RequestHeadLayer::new(), false, &lines).await, own);
+        let networks = Trust::Networks(vec!["10.0.0.0/8".parse().expect("a network")]);
+        for trust in [Trust::Hops(1), networks] {
+            let believed = seen(RequestHeadLayer::new().trust(trust), false, &lines).await;
+            assert_eq!(
+                believed,
+                [
+                    "https",
+                    "x-envoy-external-address: 1.1.1.1",
+                    "x-forwarded-for: 1.1.1.1,10.0.0.1",
+                    "x-forwarded-proto: https",
+                    "x-real-ip: 1.1.1.1"
+                ]
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn client_certificates_go_on_as_wanted() {
+        use ForwardClientCert::{AlwaysForwardOnly, AppendForward, ForwardOnly, Sanitize, SanitizeSet};
+        for (mode, without, with) in [
+            (Sanitize, None, None),
+            (SanitizeSet, None, Some("Hash=1")),
+            (ForwardOnly, None, Some("Hash=0")),
+            (AppendForward, None, Some("Hash=0,Hash=1")),
+            (AlwaysForwardOnly, Some("Hash=0"), Some("Hash=0")),
+        ] {
+            for (certified, expected) in [(false, without), (true, with)] {
+                let layer = RequestHeadLayer::new().client_cert(mode);
+                let lines = seen(layer, certified, &[("x-forwarded-client-cert", "Hash=0")]).await;
+                let line = lines.iter().find_map(|line| line.strip_prefix("x-forwarded-client-cert: "));
+                assert_eq!(line, expected, "{mode:?} {certified}");
+            }
+        }
     }
 
     #[test]
@@ -360,7 +528,7 @@ mod tests {
         for line in ["1.2.3.4", "", "junk"] {
             headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
         }
-        assert_eq!(appended(&headers, &peer), "1.2.3.4,junk,10.1.1.1");
+        assert_eq!(appended(&headers, FORWARDED_FOR, &peer), "1.2.3.4,junk,10.1.1.1");
     }
 
     #[test]

@@ -46,7 +46,9 @@ where
                 .limits(shared.options.http.max_fields, shared.options.http.max_head),
         )
         // From here on what headers say of the client can be trusted.
-        .layer(RequestHeadLayer);
+        .layer(
+            RequestHeadLayer::new().trust(shared.options.trust.clone()).client_cert(shared.options.forward_client_cert),
+        );
     let filters = &shared.builder.filters;
     if filters.is_empty() {
         return tower::util::Either::Left(outer.service(routing));

@@ -15,7 +15,7 @@ use super::{
     refusals::Refusals,
 };
 use crate::{
-    conn::{Conn, HttpServer, ServerId, TcpAcceptor, Watch, serve, tls::TlsLayer},
+    conn::{Conn, HttpServer, ProxyProtocolLayer, ServerId, TcpAcceptor, Watch, serve, tls::TlsLayer},
     error::Error,
     service::SharedService,
 };
@@ -158,11 +158,13 @@ fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnServi
     let refusals = Refusals { observers: shared.observers.clone(), server: shared.options.server.clone() };
     let server = HttpServer::with_options(http(shared), shared.options.http).refuse_with(Arc::new(refusals));
     let server = server.metrics(shared.conn_metrics.clone());
+    // Before anything counts or looks at the peer.
+    let first = ProxyProtocolLayer::new(shared.options.proxy_protocol.iter().copied());
     match (&listener.transport, shared.tls.get(index)) {
         (Transport::Tls(_), Some(Some(table))) => {
             let layer = TlsLayer::new(table.clone()).deadline(shared.options.handshake_timeout);
             let layer = layer.metrics(shared.conn_metrics.clone());
-            ConnService::new(shared.conn_limit.layer(layer.layer(server)))
+            ConnService::new(first.layer(shared.conn_limit.layer(layer.layer(server))))
         }
         (transport, _) => {
             let routes = match transport {
@@ -171,12 +173,12 @@ fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnServi
             };
             let id = routes.map(|routes| shared.builder.ids.get(listener, routes));
             let server = tower::util::MapRequest::new(server, move |conn| assigned(conn, id));
-            ConnService::new(shared.conn_limit.layer(server))
+            ConnService::new(first.layer(shared.conn_limit.layer(server)))
         }
     }
 }
 
-fn assigned(mut conn: Conn<TcpStream>, id: Option<ServerId>) -> Conn<TcpStream> {
+fn assigned<I>(mut conn: Conn<I>, id: Option<ServerId>) -> Conn<I> {
     conn.info.server = id;
     conn
 }

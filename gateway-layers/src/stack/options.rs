@@ -1,10 +1,13 @@
 //! [`Options`]: settings of the process, not of the resources.
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use gateway_core::path::Normalization;
+use gateway_core::{
+    forwarded::{Network, Trust},
+    path::Normalization,
+};
 use http::HeaderValue;
 
-use crate::conn::HttpOptions;
+use crate::{conn::HttpOptions, http::ForwardClientCert};
 
 /// Settings of the process. Defaults are in brackets.
 #[derive(Clone, Debug)]
@@ -23,6 +26,12 @@ pub struct Options {
     pub http: HttpOptions,
     /// The `server` header of every answer \[`gateway`\].
     pub server: HeaderValue,
+    /// Networks whose connections begin with the PROXY protocol \[none\].
+    pub proxy_protocol: Vec<Network>,
+    /// Which proxies in front are believed when they say who the client is \[none\].
+    pub trust: Trust,
+    /// What becomes of `x-forwarded-client-cert` \[`SanitizeSet`, as Istio\].
+    pub forward_client_cert: ForwardClientCert,
     /// Treatment of paths \[Base, as Istio\].
     pub normalization: Normalization,
 }
@@ -36,6 +45,9 @@ impl Default for Options {
             max_connections_per_address: None,
             http: HttpOptions::default(),
             server: HeaderValue::from_static("gateway"),
+            proxy_protocol: Vec::new(),
+            trust: Trust::default(),
+            forward_client_cert: ForwardClientCert::default(),
             normalization: Normalization::Base,
         }
     }

@@ -114,7 +114,7 @@ impl Select<Body> for Routing {
             exchange.record().request = Some(Box::new(head(req)));
         }
         let conn = exchange.conn();
-        let choice = self.0.live.look(|snapshot| snapshot.choose(conn.server?, req, conn.tls.is_some()));
+        let choice = self.0.live.look(|snapshot| snapshot.choose(conn.server?, req, exchange.is_https()));
         match choice? {
             Choice::Route(target) => {
                 exchange.record().route = Some(target.info);
