@@ -5,16 +5,55 @@
 //! once more, for these things alone, with all the mercy that a misspelled file needs. What cannot be read even so (the
 //! port or the hosts of a server, the host of a rule, what stands after a place that is no YAML) closes nothing.
 
-use super::{ClientTls, ClientTlsMode, DestinationRule, Gateway, Object, Port, Server, ServerTls, TrafficPolicy};
-use crate::yaml::{Kind, Node, closest};
+use super::{
+    ClientTls, ClientTlsMode, DestinationRule, Gateway, Object, Port, Server, ServerTls, ServiceEntry, TrafficPolicy,
+    VirtualService,
+};
+use crate::diagnostic::ResourceId;
+use crate::yaml::{Hole, Kind, Node, closest};
 
-/// Objects that were left out because of an error: no more of them than what they close.
+/// Objects that were left out because of an error: what they close, and what must not be called missing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LeftOut {
     /// Selectors, and of each server its port, address, hosts, and whether it has TLS.
     pub gateways: Vec<Object<Gateway>>,
     /// The host, and whether it is to be spoken to over TLS.
     pub destination_rules: Vec<Object<DestinationRule>>,
+    /// The hosts.
+    pub service_entries: Vec<Object<ServiceEntry>>,
+    /// That they are there.
+    pub virtual_services: Vec<ResourceId>,
+    /// All that can be typed of them, to look for further errors.
+    pub drafts: Drafts,
+}
+
+/// Objects with errors, as nearly as they can be typed. Never to be served.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Drafts {
+    /// Gateways.
+    pub gateways: Vec<Draft<Gateway>>,
+    /// VirtualServices.
+    pub virtual_services: Vec<Draft<VirtualService>>,
+    /// DestinationRules.
+    pub destination_rules: Vec<Draft<DestinationRule>>,
+    /// ServiceEntries.
+    pub service_entries: Vec<Draft<ServiceEntry>>,
+}
+
+/// An object with errors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft<T> {
+    /// What was meant, as far as it can be guessed.
+    pub object: Object<T>,
+    /// Where it was guessed.
+    pub holes: Vec<Hole>,
+}
+
+impl<T> Draft<T> {
+    /// Whether a finding about a field may be there only because of what was guessed.
+    pub fn explains(&self, path: &str) -> bool {
+        self.holes.iter().any(|hole| hole.explains(path))
+    }
 }
 
 /// What can be read of a Gateway.
@@ -57,6 +96,13 @@ pub(super) fn destination_rule(root: &Node) -> DestinationRule {
         traffic_policy: Some(policy).filter(|_| wants_tls(root)),
         ..DestinationRule::default()
     }
+}
+
+/// What can be read of a ServiceEntry.
+pub(super) fn service_entry(root: &Node) -> ServiceEntry {
+    const FIELDS: [&str; 4] = ["hosts", "ports", "endpoints", "resolution"];
+    let hosts = specs(root).flat_map(|spec| fields(spec, "hosts", &FIELDS)).flat_map(items).filter_map(Node::as_text);
+    ServiceEntry { hosts: hosts.map(str::to_owned).collect(), ..ServiceEntry::default() }
 }
 
 /// Whether a `tls` that is not plainly off stands anywhere, or a `mode`, which nothing else has.

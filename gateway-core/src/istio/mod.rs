@@ -19,7 +19,7 @@ pub use destination_rule::{
     TcpPool, TrafficPolicy, Tunnel, Warmup, WorkloadSelector,
 };
 pub use gateway::{Gateway, Port, Server, ServerTls, TlsCertificate, TlsMode, TlsProtocol};
-pub use left_out::LeftOut;
+pub use left_out::{Draft, Drafts, LeftOut};
 pub use meta::{Manifest, ObjectMeta};
 pub use object::{Object, Source};
 pub use parse::{ParseOptions, parse};
@@ -47,6 +47,6 @@ pub struct Resources {
     pub service_entries: Vec<Object<ServiceEntry>>,
     /// Secrets.
     pub secrets: Vec<Object<Secret>>,
-    /// What objects with errors close.
+    /// Objects with errors, and what they close.
     pub left_out: LeftOut,
 }

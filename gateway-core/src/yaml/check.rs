@@ -259,7 +259,7 @@ fn parent_of<'a>(entries: &'a [Entry], n: usize, shape: &ObjectShape) -> Option<
 }
 
 /// How alike (0 to 1) a field and its misspelling are.
-const LIKENESS: f64 = 0.8;
+pub(super) const LIKENESS: f64 = 0.8;
 
 /// The name that is most like a word, if it is more like it than `least` (0 to 1).
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>, least: f64) -> Option<&'a str> {
@@ -275,7 +275,7 @@ pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
 }
 
-fn camel_case(name: &str) -> String {
+pub(super) fn camel_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
     for c in name.chars() {

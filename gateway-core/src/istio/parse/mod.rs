@@ -2,18 +2,18 @@
 
 mod conceal;
 mod kinds;
+mod spec;
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use self::conceal::{hide_values, is_secret, names_a_secret, scrub};
 use self::kinds::{NETWORKING, NOT_TO_BE_SKIPPED, READ, VERSIONS, group, is_istio, slip};
 use super::{
-    DestinationRule, Gateway, Manifest, Object, ObjectMeta, Resources, Secret, SecretManifest, ServiceEntry, Source,
+    DestinationRule, Gateway, Object, ObjectMeta, Resources, Secret, SecretManifest, ServiceEntry, Source,
     VirtualService, left_out,
 };
 use crate::diagnostic::{
@@ -166,18 +166,13 @@ impl Parser<'_> {
                 let message = format!("`{}` is no version of {kind}", head.api_version);
                 self.error(head, &root, &Path::ROOT.key("apiVersion"), message)
                     .help(format!("write `{NETWORKING}/v1`"));
-                self.left_out(Source { file: Arc::clone(&head.file), root: Arc::new(root) }, head);
-                return;
             }
+            let sound = VERSIONS.contains(&version);
             match kind {
-                "Gateway" => self.spec::<Gateway>(root, head, &GATEWAY, |all| &mut all.gateways),
-                "VirtualService" => {
-                    self.spec::<VirtualService>(root, head, &VIRTUAL_SERVICE, |all| &mut all.virtual_services);
-                }
-                "DestinationRule" => {
-                    self.spec::<DestinationRule>(root, head, &DESTINATION_RULE, |all| &mut all.destination_rules);
-                }
-                _ => self.spec::<ServiceEntry>(root, head, &SERVICE_ENTRY, |all| &mut all.service_entries),
+                "Gateway" => self.spec::<Gateway>(root, head, sound),
+                "VirtualService" => self.spec::<VirtualService>(root, head, sound),
+                "DestinationRule" => self.spec::<DestinationRule>(root, head, sound),
+                _ => self.spec::<ServiceEntry>(root, head, sound),
             }
             return;
         }
@@ -208,49 +203,26 @@ impl Parser<'_> {
         finding.severity = Severity::Note;
     }
 
-    fn spec<T>(&mut self, mut root: Node, head: &Head, shape: &Shape, list: fn(&mut Resources) -> &mut Vec<Object<T>>)
-    where
-        T: Default + DeserializeOwned,
-    {
-        let manifest = self.manifest::<T>(&mut root, head, shape);
-        let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
-        match manifest {
-            Some(manifest) if self.is_named(&source, head) => {
-                let object = Object { id: head.id.clone(), meta: manifest.metadata, spec: manifest.spec, source };
-                list(&mut self.resources).push(object);
-            }
-            _ => self.left_out(source, head),
-        }
-    }
-
-    fn manifest<T>(&mut self, root: &mut Node, head: &Head, shape: &Shape) -> Option<Manifest<T>>
-    where
-        T: Default + DeserializeOwned,
-    {
-        if !self.fits(root, head, shape) {
-            return None;
-        }
-        if root.get("spec").is_none() {
-            self.error(head, root, &Path::ROOT, "`spec` is missing".to_owned());
-            return None;
-        }
-        self.typed(root, head)
-    }
-
-    /// Keeps what an object with an error closes.
+    /// Keeps what an object with an error closes, and that it is there.
     fn left_out(&mut self, source: Source, head: &Head) {
         let id = head.id.clone();
         let meta = ObjectMeta::default();
+        let left_out = &mut self.resources.left_out;
         match yaml::closest(&id.kind, READ.iter().copied(), 0.9) {
             Some("Gateway") => {
                 let spec = left_out::gateway(&source.root);
-                self.resources.left_out.gateways.push(Object { id, meta, spec, source });
+                left_out.gateways.push(Object { id, meta, spec, source });
             }
             Some("DestinationRule") => {
                 let spec = left_out::destination_rule(&source.root);
-                self.resources.left_out.destination_rules.push(Object { id, meta, spec, source });
+                left_out.destination_rules.push(Object { id, meta, spec, source });
             }
-            _ => {}
+            Some("ServiceEntry") => {
+                let spec = left_out::service_entry(&source.root);
+                left_out.service_entries.push(Object { id, meta, spec, source });
+            }
+            Some(_) => left_out.virtual_services.push(id),
+            None => {}
         }
     }
 
@@ -269,7 +241,7 @@ impl Parser<'_> {
             Ok(spec) => {
                 scrub(&mut root);
                 let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
-                if self.is_named(&source, head) {
+                if self.is_named(&source.root, head) && self.is_first(&source, head) {
                     self.resources.secrets.push(Object { id: head.id.clone(), meta, spec, source });
                 }
             }
@@ -302,13 +274,17 @@ impl Parser<'_> {
         }
     }
 
-    /// An object must have a name, and no other of its kind may have it.
-    fn is_named(&mut self, source: &Source, head: &Head) -> bool {
-        let meta = Path::ROOT.key("metadata");
+    /// An object must have a name.
+    fn is_named(&mut self, root: &Node, head: &Head) -> bool {
         if head.id.name.is_empty() {
-            self.error(head, &source.root, &meta, "`metadata.name` is missing".to_owned());
-            return false;
+            self.error(head, root, &Path::ROOT.key("metadata"), "`metadata.name` is missing".to_owned());
         }
+        !head.id.name.is_empty()
+    }
+
+    /// No other object of its kind may have its name.
+    fn is_first(&mut self, source: &Source, head: &Head) -> bool {
+        let meta = Path::ROOT.key("metadata");
         let Some(first) = self.seen.get(&head.id) else {
             self.seen.insert(head.id.clone(), source.clone());
             return true;
@@ -362,15 +338,7 @@ fn around(root: &Node, at: usize) -> &Node {
     items.iter().find(|item| item.place.range.contains(&at)).map_or(root, |item| around(item, at))
 }
 
-fn shape<T: JsonSchema>() -> Shape {
-    Shape::of::<T>()
-}
-
-static GATEWAY: LazyLock<Shape> = LazyLock::new(shape::<Manifest<Gateway>>);
-static VIRTUAL_SERVICE: LazyLock<Shape> = LazyLock::new(shape::<Manifest<VirtualService>>);
-static DESTINATION_RULE: LazyLock<Shape> = LazyLock::new(shape::<Manifest<DestinationRule>>);
-static SERVICE_ENTRY: LazyLock<Shape> = LazyLock::new(shape::<Manifest<ServiceEntry>>);
-static SECRET: LazyLock<Shape> = LazyLock::new(shape::<SecretManifest>);
+static SECRET: LazyLock<Shape> = LazyLock::new(Shape::of::<SecretManifest>);
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Translations as tables.
 
 mod closed;
+mod drafts;
 mod gateways;
 mod recorded;
 
