@@ -23,6 +23,8 @@ pub struct LeftOut {
     pub service_entries: Vec<Object<ServiceEntry>>,
     /// That they are there.
     pub virtual_services: Vec<ResourceId>,
+    /// That they are there: no other Secret may take their place.
+    pub secrets: Vec<ResourceId>,
     /// All that can be typed of them, to look for further errors.
     pub drafts: Drafts,
 }

@@ -143,15 +143,28 @@ impl Secrets<'_> {
         self.resources.secrets.iter().find(same)
     }
 
+    /// Whether it is left out because of an error. That is told, and the server's handshakes fail.
+    fn is_left_out(&self, name: &SecretName) -> bool {
+        let own = *name.namespace == *self.settings.namespace;
+        let mut left_out = self.resources.left_out.secrets.iter();
+        own && left_out.any(|id| *id.namespace == *name.namespace && *id.name == *name.name)
+    }
+
     fn find(&mut self, name: &SecretName) -> Option<&Secret> {
         if !self.found.contains_key(name) {
-            let secret = tls::secret(self.object(name)?);
+            // One with an error is there, and of no use: no other may serve in its place.
+            let unusable = || Secret { name: name.clone(), certificate: None, ca: None };
+            let left_out = self.is_left_out(name).then(unusable);
+            let secret = left_out.or_else(|| self.object(name).map(tls::secret))?;
             self.found.insert(name.clone(), secret);
         }
         self.found.get(name)
     }
 
     fn without_ca(&self, name: &SecretName, field: &Path<'_>, report: &mut Report<'_>) {
+        if self.is_left_out(name) {
+            return;
+        }
         if self.object(name).is_some_and(tls::has_crl) {
             let finding = report.not_built(field, format!("the revocation list in the Secret `{name}`"));
             finding.notes.clear();
@@ -170,10 +183,10 @@ impl Secrets<'_> {
             let single = path.key("credentialName");
             let of_list = list.index(n);
             let field = if server.credential_names.is_empty() { &single } else { &of_list };
-            let settings = self.settings;
+            let (settings, left_out) = (self.settings, self.is_left_out(&name));
             match self.find(&name) {
                 None => missing(written, &name, settings, field, report),
-                Some(secret) if secret.certificate.is_none() => {
+                Some(secret) if secret.certificate.is_none() && !left_out => {
                     let message = format!("the Secret `{name}` has no certificate: connections to this server fail");
                     report.warn(CREDENTIAL, field, message).help("it needs `tls.crt` and `tls.key`, both not empty");
                 }

@@ -2,20 +2,18 @@
 
 mod conceal;
 mod kinds;
+mod secret;
 mod spec;
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use self::conceal::{hide_values, is_secret, names_a_secret, scrub};
-use self::kinds::{NETWORKING, NOT_TO_BE_SKIPPED, READ, VERSIONS, group, is_istio, slip};
-use super::{
-    DestinationRule, Gateway, Object, ObjectMeta, Resources, Secret, SecretManifest, ServiceEntry, Source,
-    VirtualService, left_out,
-};
+use self::conceal::{is_secret, names_a_secret};
+use self::kinds::{NETWORKING, NOT_TO_BE_SKIPPED, READ, VERSIONS, group, is_istio, is_meant_as_secret, slip};
+use super::{DestinationRule, Gateway, Object, ObjectMeta, Resources, ServiceEntry, Source, VirtualService, left_out};
 use crate::diagnostic::{
     DUPLICATE_OBJECT, Diagnostic, ResourceId, SCHEMA, SKIPPED, Severity, SourceFile, UNSUPPORTED_KIND,
 };
@@ -103,8 +101,11 @@ impl Parser<'_> {
         let kind = text(root.get("kind"));
         let mut namespace = text(meta.and_then(|meta| meta.get("namespace")));
         if namespace.is_empty() {
-            let default =
-                if kind == "Secret" { &self.options.gateway_namespace } else { &self.options.default_namespace };
+            let default = if is_meant_as_secret(&kind) {
+                &self.options.gateway_namespace
+            } else {
+                &self.options.default_namespace
+            };
             namespace.clone_from(default);
         }
         ResourceId { kind, namespace, name: text(meta.and_then(|meta| meta.get("name"))) }
@@ -222,34 +223,8 @@ impl Parser<'_> {
                 left_out.service_entries.push(Object { id, meta, spec, source });
             }
             Some(_) => left_out.virtual_services.push(id),
+            None if is_meant_as_secret(&id.kind) => left_out.secrets.push(id),
             None => {}
-        }
-    }
-
-    fn secret(&mut self, mut root: Node, head: &Head) {
-        let first = self.findings.len();
-        let fits = self.fits(&mut root, head, &SECRET);
-        for finding in &mut self.findings[first..] {
-            hide_values(finding, &root);
-        }
-        if !fits {
-            return;
-        }
-        let Some(manifest) = self.typed::<SecretManifest>(&root, head) else { return };
-        let meta: ObjectMeta = manifest.metadata.clone();
-        match Secret::decode(manifest) {
-            Ok(spec) => {
-                scrub(&mut root);
-                let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
-                if self.is_named(&source.root, head) && self.is_first(&source, head) {
-                    self.resources.secrets.push(Object { id: head.id.clone(), meta, spec, source });
-                }
-            }
-            Err(key) => {
-                let message = format!("the value of `{key}` is not base64");
-                let finding = self.error(head, &root, &Path::ROOT.key("data"), message);
-                finding.help("encode it, or put the text under `stringData`");
-            }
         }
     }
 
@@ -337,8 +312,6 @@ fn around(root: &Node, at: usize) -> &Node {
     let items = items(root).filter(|_| is_list).unwrap_or_default();
     items.iter().find(|item| item.place.range.contains(&at)).map_or(root, |item| around(item, at))
 }
-
-static SECRET: LazyLock<Shape> = LazyLock::new(Shape::of::<SecretManifest>);
 
 #[cfg(test)]
 mod tests;

@@ -99,3 +99,45 @@ fn what_cannot_be_read_closes_what_it_names() {
         assert_eq!(rule(open), 1, "{open}");
     }
 }
+
+/// A Secret with an error is there: another one with a CA does not take its place.
+#[test]
+fn a_secret_with_an_error_is_there_and_of_no_use() {
+    let server = https("{mode: MUTUAL, credentialName: c}");
+    let pair =
+        "---\n{apiVersion: v1, kind: Secret, metadata: {name: c}, stringData: {tls.crt: C, tls.key: K, ca.crt: A}}\n";
+    let ca = |text: &str| {
+        let (config, findings) = alone(&format!("{server}{pair}---\n{text}\n"));
+        let name = |name: &str| crate::model::SecretName { namespace: "istio-system".into(), name: name.into() };
+        let found = config.secret(&name("c-cacert")).map(|secret| secret.ca.is_some());
+        (found, findings.iter().map(Diagnostic::short).collect::<Vec<_>>())
+    };
+    let good = "apiVersion: v1\nkind: Secret\nmetadata: {name: c-cacert}\ndata: {ca.crt: QQ==}";
+    assert_eq!(ca(good), (Some(true), vec![]));
+    assert_eq!(ca("{apiVersion: v1, kind: Service, metadata: {name: c-cacert}}").0, None);
+    for (from, to) in [
+        ("QQ==", "'%'"),
+        ("QQ==", "5"),
+        ("QQ==", "&a QQ=="),
+        ("\ndata", "\nx: 1\ndata"),
+        ("QQ==}", "QQ=="),
+        ("\ndata", "\ndta"),
+        ("metadata", "metadta"),
+        ("name: c-cacert", "nmae: c-cacert"),
+        ("kind: Secret", "kind: secret"),
+        ("kind: Secret", "kind: Secert"),
+        ("apiVersion: v1", "apiVersion: v2"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        let (found, findings) = ca(&text);
+        assert_eq!(found, Some(false), "{text} {findings:?}");
+        assert_eq!(findings.len(), 1, "{text} {findings:?}");
+    }
+    let (config, findings) = alone(&format!(
+        "{}---\n{}",
+        https("{mode: SIMPLE, credentialName: c}"),
+        good.replace("-cacert", "").replace("QQ==", "'%'")
+    ));
+    assert!(config.secrets[0].certificate.is_none());
+    assert_eq!(findings.len(), 1, "{findings:?}");
+}
