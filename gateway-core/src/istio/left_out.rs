@@ -10,12 +10,12 @@ use super::{
     VirtualService,
 };
 use crate::diagnostic::ResourceId;
-use crate::yaml::{Hole, Kind, Node, closest};
+use crate::yaml::{Hole, Kind, Node, Scalar, closest};
 
 /// Objects that were left out because of an error: what they close, and what must not be called missing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LeftOut {
-    /// Selectors, and of each server its port, address, hosts, and whether it has TLS.
+    /// Selectors, and of each server its port, address, hosts, whether it has TLS, and `httpsRedirect`.
     pub gateways: Vec<Object<Gateway>>,
     /// The host, and whether it is to be spoken to over TLS.
     pub destination_rules: Vec<Object<DestinationRule>>,
@@ -73,6 +73,8 @@ fn server(node: &Node) -> Server {
     const PORT: [&str; 4] = ["number", "protocol", "name", "targetPort"];
     let port = fields(node, "port", &FIELDS).next();
     let of_port = |name| port.and_then(|port| fields(port, name, &PORT).find_map(Node::as_text));
+    let redirect = redirects(node);
+    let tls = ServerTls { https_redirect: Some(redirect), ..ServerTls::default() };
     // `port: 443` says enough.
     let number = of_port("number").or_else(|| port.and_then(Node::as_text));
     Server {
@@ -83,9 +85,18 @@ fn server(node: &Node) -> Server {
         }),
         bind: fields(node, "bind", &FIELDS).find_map(Node::as_text).map(str::to_owned),
         hosts: fields(node, "hosts", &FIELDS).flat_map(items).filter_map(Node::as_text).map(str::to_owned).collect(),
-        tls: fields(node, "tls", &FIELDS).next().map(|_| ServerTls::default()),
+        tls: (redirect || fields(node, "tls", &FIELDS).next().is_some()).then_some(tls),
         ..Server::default()
     }
+}
+
+/// Whether `httpsRedirect` stands anywhere in a server, whatever the name around it: nothing else has it.
+fn redirects(node: &Node) -> bool {
+    entries(node).any(|(key, value)| {
+        let meant = closest(key, std::iter::once("httpsRedirect"), 0.9).is_some();
+        let on = || value.as_text().is_some_and(|text| Scalar::of_plain(text) == Scalar::Bool(true));
+        meant && on() || redirects(value)
+    })
 }
 
 /// What can be read of a DestinationRule.

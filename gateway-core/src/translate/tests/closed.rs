@@ -141,3 +141,43 @@ fn a_secret_with_an_error_is_there_and_of_no_use() {
     assert!(config.secrets[0].certificate.is_none());
     assert_eq!(findings.len(), 1, "{findings:?}");
 }
+
+/// What a Gateway with an error redirects to https is not served in clear text by another Gateway of the port.
+#[test]
+fn a_redirect_of_a_gateway_with_an_error_stays() {
+    let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n")
+        .replace("gateways: [istio-system/gw]", "gateways: [istio-system/gw, istio-system/strict]");
+    let other = service("- redirect: {uri: /}\n").split_once("---\n").unwrap().1.replace("shop", "open");
+    let strict = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: strict, namespace: istio-system}\n\
+                  spec:\n  servers:\n  - port: {number: 80, name: http, protocol: HTTP}\n    \
+                  hosts: ['*.example.com']\n    tls: {httpsRedirect: true}\n";
+    let hosts = |strict: &str| {
+        let (config, _) = alone(&format!("{text}---\n{other}---\n{strict}"));
+        let table = config.listener(80).unwrap().route_configs().next().unwrap();
+        let redirected = table.virtual_hosts.iter().filter(|host| host.https_redirect);
+        redirected.map(|host| host.host.to_string()).collect::<Vec<_>>()
+    };
+    let expected = ["shop.example.com", "*.example.com"];
+    assert_eq!(hosts(strict), expected, "without an error");
+    for (from, to) in [
+        ("httpsRedirect: true", "httpsRedirect: true, x: 1"),
+        ("httpsRedirect: true", "httpRedirect: true"),
+        ("httpsRedirect: true", "httpsRedirect: 'true'"),
+        ("tls:", "tsl:"),
+        ("hosts: ['*.example.com']", "hosts: '*.example.com'"),
+        ("protocol: HTTP", "protocol: HTPP"),
+        ("protocol: HTTP", "protcol: HTTP"),
+        ("protocol: HTTP", "protocol: HTTP, targetPort: 80"),
+        ("  servers:\n", "  servers:\n  - port: {number: 81, name: tcp, protocol: TCP}\n    hosts: ['*']\n"),
+        ("name: strict", "nmae: strict"),
+    ] {
+        let text = strict.replacen(from, to, 1);
+        assert_ne!(text, strict, "{from}");
+        let mut found = hosts(&text);
+        found.retain(|host| host != "open.example.com");
+        assert_eq!(found, expected, "{to}");
+    }
+    for open in [strict.replace("Redirect: true", "Redirect: false, x: 1"), strict.replace("HTTP}", "HTTPS}")] {
+        assert_eq!(hosts(&open), [""; 0], "{open}");
+    }
+}
