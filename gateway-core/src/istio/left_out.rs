@@ -1,4 +1,4 @@
-//! What an object with errors closes.
+//! What an object with errors closes, and what one that is not read says all the same.
 //!
 //! An object that does not fit its schema is left out; but a server name that it names must not be answered by a more
 //! general server, and a host that it wants to be spoken to over TLS must not be spoken to without. So its tree is read
@@ -7,7 +7,7 @@
 
 use super::{
     ClientTls, ClientTlsMode, DestinationRule, Gateway, Object, Port, Server, ServerTls, ServiceEntry, TrafficPolicy,
-    VirtualService,
+    VirtualService, WorkloadEntry,
 };
 use crate::diagnostic::ResourceId;
 use crate::yaml::{Hole, Kind, Node, Scalar, closest};
@@ -116,6 +116,14 @@ pub(super) fn service_entry(root: &Node) -> ServiceEntry {
     const FIELDS: [&str; 4] = ["hosts", "ports", "endpoints", "resolution"];
     let hosts = specs(root).flat_map(|spec| fields(spec, "hosts", &FIELDS)).flat_map(items).filter_map(Node::as_text);
     ServiceEntry { hosts: hosts.map(str::to_owned).collect(), ..ServiceEntry::default() }
+}
+
+/// What can be read of a WorkloadEntry, which is not served.
+pub(super) fn workload_entry(root: &Node) -> WorkloadEntry {
+    let labels = [root.get("metadata"), root.get("spec")].into_iter().flatten().filter_map(|part| part.get("labels"));
+    let labels =
+        labels.flat_map(entries).filter_map(|(key, value)| Some((key.to_owned(), value.as_text()?.to_owned())));
+    WorkloadEntry { labels: labels.collect() }
 }
 
 /// Whether a `tls` that is not plainly off stands anywhere, or a `mode`, which nothing else has.

@@ -22,6 +22,7 @@ pub(super) fn report(resources: &Resources, settings: &Settings, findings: &mut 
     });
     each(&all.service_entries, findings, |entry, own| {
         validate::service_entry(entry, &mut Report::new(entry, own));
+        references::workload_entries(entry, &resources.workload_entries, &mut Report::new(entry, own));
     });
 }
 

@@ -91,7 +91,11 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
     let (gateways, mut without) = valid(&resources.gateways, validate::gateway, &mut findings);
     let (services, unserved) = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
     let (rules, mut closing) = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
-    let (entries, mut unknown) = valid(&resources.service_entries, validate::service_entry, &mut findings);
+    let service_entry = |entry: &Object<_>, report: &mut Report<'_>| {
+        validate::service_entry(entry, report);
+        references::workload_entries(entry, &resources.workload_entries, report);
+    };
+    let (entries, mut unknown) = valid(&resources.service_entries, service_entry, &mut findings);
     drafts::report(resources, settings, &mut findings);
     references::of_left_out(&without, &unserved, resources, settings, &mut findings);
     without.extend(&resources.left_out.gateways);
@@ -147,7 +151,7 @@ fn is_terminated(server: &Server) -> bool {
 /// must not become open.
 fn valid<'a, T>(
     objects: &'a [Object<T>],
-    check: fn(&Object<T>, &mut Report<'_>),
+    check: impl Fn(&Object<T>, &mut Report<'_>),
     findings: &mut Vec<Diagnostic>,
 ) -> (Vec<&'a Object<T>>, Vec<&'a Object<T>>) {
     let (mut good, mut bad): (Vec<&Object<T>>, Vec<&Object<T>>) = Default::default();

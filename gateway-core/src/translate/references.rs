@@ -7,7 +7,9 @@ use super::tls::{credentials, secret_name};
 use super::virtual_hosts::Bound;
 use super::{Report, Settings, hosts, services, tls};
 use crate::diagnostic::{CREDENTIAL, Diagnostic, HOST_NOT_IN_GATEWAY, NOT_BUILT, REFERENCE, Severity, UNBOUND};
-use crate::istio::{self, Gateway, Object, Resolution, Resources, ServerTls, ServiceEntry, TlsMode, VirtualService};
+use crate::istio::{
+    self, Gateway, Object, Resolution, Resources, ServerTls, ServiceEntry, TlsMode, VirtualService, WorkloadEntry,
+};
 use crate::model::{Secret, SecretName};
 use crate::yaml::Path;
 
@@ -229,6 +231,26 @@ fn missing(written: &str, name: &SecretName, settings: &Settings, field: &Path<'
         report.warn(CREDENTIAL, field, message)
     };
     finding.help(format!("add a Secret in namespace `{}`, with `tls.crt` and `tls.key`", settings.namespace));
+}
+
+/// A ServiceEntry whose endpoints are WorkloadEntries: without them it would be a service without endpoints.
+pub(super) fn workload_entries(
+    entry: &Object<ServiceEntry>,
+    workloads: &[Object<WorkloadEntry>],
+    report: &mut Report<'_>,
+) {
+    let Some(selector) = entry.spec.workload_selector.as_ref().filter(|selector| !selector.labels.is_empty()) else {
+        return;
+    };
+    let selected = |workload: &&Object<WorkloadEntry>| {
+        workload.namespace() == entry.namespace() && services::has(&workload.spec.labels, &selector.labels)
+    };
+    let Some(workload) = workloads.iter().find(selected) else { return };
+    let spec = Path::ROOT.key("spec");
+    let what = format!("`workloadSelector`, which selects the {},", workload.id);
+    let finding = report.not_built(&spec.key("workloadSelector"), what);
+    finding.labels.push(workload.source.label(&Path::ROOT.key("kind"), "this is selected", false));
+    finding.help("list the addresses of the WorkloadEntries as `endpoints`");
 }
 
 /// What ServiceEntries ask for and get only nearly.

@@ -202,6 +202,12 @@ impl Parser<'_> {
         let finding = self.error(head, &root, &path, format!("{kind} ({}) is not read", head.api_version));
         finding.code = SKIPPED;
         finding.severity = Severity::Note;
+        if group == NETWORKING && kind == "WorkloadEntry" {
+            let spec = left_out::workload_entry(&root);
+            let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
+            let entry = Object { id: head.id.clone(), meta: ObjectMeta::default(), spec, source };
+            self.resources.workload_entries.push(entry);
+        }
     }
 
     /// Keeps what an object with an error closes, and that it is there.
