@@ -176,7 +176,9 @@ fn is_right(value: Scalar, text: &str, shape: &Shape) -> bool {
         (Shape::Enum(words), Scalar::Text) => words.iter().any(|word| word == text),
         (Shape::Integer { min, max }, Scalar::Integer(number)) => (*min..=*max).contains(&number),
         (Shape::Number, Scalar::Float(number)) => number.is_finite(),
-        (Shape::Text, Scalar::Text) | (Shape::Bool, Scalar::Bool(_)) | (Shape::Number, Scalar::Integer(_)) => true,
+        (Shape::Text | Shape::Duration, Scalar::Text)
+        | (Shape::Bool, Scalar::Bool(_))
+        | (Shape::Number, Scalar::Integer(_)) => true,
         _ => false,
     }
 }

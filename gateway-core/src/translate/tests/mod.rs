@@ -1,6 +1,7 @@
 //! Translations as tables.
 
 mod closed;
+mod cures;
 mod drafts;
 mod gateways;
 mod recorded;
