@@ -129,8 +129,11 @@ impl<'a> Clusters<'a> {
         let upgrade = pool.and_then(|pool| pool.http.as_ref()).and_then(|http| http.h2_upgrade_policy);
         let http2 = http2 || upgrade == Some(H2Upgrade::Upgrade);
         let timeout = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.connect_timeout.as_deref());
+        let by_name = hosts::service(&name.host, self.settings).map(|(_, namespace)| namespace);
+        let namespace = service.map(|service| service.namespace).or(by_name);
         Ok(Cluster {
             name: name.clone(),
+            namespace: namespace.map(Into::into),
             protocol: if http2 { Protocol::Http2 } else { Protocol::Http1 },
             endpoints,
             connect_timeout: timeout.and_then(|text| duration::normal(text).ok()).unwrap_or(CONNECT_TIMEOUT),

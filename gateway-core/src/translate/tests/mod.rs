@@ -310,3 +310,17 @@ fn a_service_entry_that_selects_workload_entries_is_not_built() {
     assert_eq!(workload("app", "{app: other}"), [""; 0]);
     assert_eq!(workload("other", "{app: vm}"), [""; 0]);
 }
+
+#[test]
+fn a_cluster_has_the_namespace_of_its_service() {
+    let namespace = |host: &str| {
+        let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e, namespace: \
+                     shop}\nspec: {hosts: [api.com], resolution: DNS, ports: [{number: 80, name: a, protocol: HTTP}]}\n";
+        let route = format!("- route: [{{destination: {{host: {host}, port: {{number: 80}}}}}}]\n");
+        let (config, _) = alone(&format!("{}{entry}", service(&route)));
+        config.clusters[0].namespace.as_deref().map(str::to_owned)
+    };
+    assert_eq!(namespace("api.com").as_deref(), Some("shop"));
+    assert_eq!(namespace("c").as_deref(), Some("app"));
+    assert_eq!(namespace("other.com"), None);
+}
