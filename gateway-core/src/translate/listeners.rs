@@ -155,21 +155,28 @@ fn report(wanted: &Wanted<'_>, other: &Wanted<'_>, message: &str, findings: &mut
 /// Makes the listeners.
 pub(super) fn build(merged: Vec<Merged<'_>>, tables: &mut Tables<'_, '_>) -> Vec<Listener> {
     let listener = |merged: Merged<'_>| {
+        let at = suffix(merged.bind);
         let transport = if merged.tls {
-            let closed = merged.closed.iter().map(closed);
-            Transport::Tls(merged.servers.iter().map(|server| chain(server, tables)).chain(closed).collect())
+            let closed = merged.closed.iter().map(|server| closed(server, &at));
+            Transport::Tls(merged.servers.iter().map(|server| chain(server, &at, tables)).chain(closed).collect())
         } else {
-            Transport::Http(tables.route_config(format!("http.{}", merged.port), &merged.servers, &merged.closed))
+            let name = format!("http.{}{at}", merged.port);
+            Transport::Http(tables.route_config(name, &merged.servers, &merged.closed))
         };
         Listener { bind: merged.bind, port: merged.port, transport }
     };
     merged.into_iter().map(listener).collect()
 }
 
+/// What Istio writes behind the name of a route table for one address.
+fn suffix(bind: Option<IpAddr>) -> String {
+    bind.filter(|address| !address.is_unspecified()).map(|address| format!(".{address}")).unwrap_or_default()
+}
+
 /// A chain without a certificate: its handshakes fail.
-fn closed(server: &Wanted<'_>) -> Chain {
+fn closed(server: &Wanted<'_>, at: &str) -> Chain {
     let origin = server.origin();
-    let name = format!("closed.{}.{}.{}", server.port, server.gateway.name(), server.gateway.namespace());
+    let name = format!("closed.{}.{}.{}{at}", server.port, server.gateway.name(), server.gateway.namespace());
     Chain {
         server_names: server.hosts.iter().map(|host| host.pattern.clone()).collect(),
         tls: ServerTls {
@@ -183,11 +190,11 @@ fn closed(server: &Wanted<'_>) -> Chain {
     }
 }
 
-fn chain(server: &Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
+fn chain(server: &Wanted<'_>, at: &str, tables: &mut Tables<'_, '_>) -> Chain {
     let settings = server.server();
     let port_name = settings.port.as_ref().and_then(|port| port.name.as_deref()).unwrap_or_default();
     let (gateway, namespace) = (server.gateway.name(), server.gateway.namespace());
-    let name = format!("https.{}.{port_name}.{gateway}.{namespace}", server.port);
+    let name = format!("https.{}.{port_name}.{gateway}.{namespace}{at}", server.port);
     let mut server_names = Vec::new();
     for host in &server.hosts {
         if !server_names.contains(&host.pattern) {
