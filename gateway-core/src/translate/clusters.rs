@@ -120,6 +120,8 @@ impl<'a> Clusters<'a> {
                 return Err(Unknown::Port(service.port_numbers().iter().map(ToString::to_string).collect()));
             }
             (None, Some(service)) => (service.endpoints(&name.host, name.port, &labels), service.is_http2(name.port)),
+            // It is not looked up in DNS because the addresses that its author gave cannot be read.
+            (None, None) if self.services.may_describe(&name.host) => return Err(Unknown::LeftOut),
             (None, None) => {
                 let written = dns.ok_or_else(|| Unknown::Host(self.services.like(&name.host).map(str::to_owned)))?;
                 (Endpoints::Unlisted(written.to_owned(), name.port), false)

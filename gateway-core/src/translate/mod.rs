@@ -1,7 +1,7 @@
 //! Resources to the model.
 //!
-//! Pure, and per object: a bad one is left out with an error, and hurts no other. What a bad Gateway or DestinationRule
-//! closes stays closed; the hosts of a bad VirtualService get what the others say, as in Istio, which never stores it.
+//! Pure, and per object: a bad one is left out with an error, and hurts no other. What a bad Gateway, DestinationRule or
+//! Secret closes stays closed, and the host of a bad ServiceEntry is not looked up elsewhere; the hosts of a bad VirtualService get what the others say, as in Istio, which never stores it.
 
 mod actions;
 mod clusters;

@@ -100,6 +100,20 @@ fn what_cannot_be_read_closes_what_it_names() {
     }
 }
 
+/// Its author gave addresses: the name is not looked up because they cannot be read.
+#[test]
+fn the_host_of_a_service_entry_with_an_error_is_not_looked_up() {
+    let text = service("- route: [{destination: {host: api.com, port: {number: 80}}}]\n");
+    let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: api, namespace: app}\n\
+                 spec: {hosts: [API.com], resolution: STATIC, ports: [{number: 80, name: a, protocol: HTTP}], endpoints: \
+                 [{address: 10.0.0.1}]}\n";
+    let clusters = |entry: &str| alone(&format!("{text}{entry}")).0.clusters.len();
+    assert_eq!((clusters(""), clusters(entry)), (1, 1));
+    for (from, to) in [("address: 10", "adress: 10"), ("10.0.0.1", "a.com"), ("number: 80", "number: 0")] {
+        assert_eq!(clusters(&entry.replace(from, to)), 0, "{to}");
+    }
+}
+
 /// A Secret with an error is there: another one with a CA does not take its place.
 #[test]
 fn a_secret_with_an_error_is_there_and_of_no_use() {
