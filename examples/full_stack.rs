@@ -39,6 +39,7 @@ use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 fn cluster(name: &str, address: SocketAddr) -> Cluster {
     let model = model::Cluster {
         name: ClusterName { host: name.into(), port: 80, subset: "".into() },
+        namespace: None,
         protocol: Protocol::Http1,
         endpoints: Endpoints::Static(vec![Endpoint::new(address)]),
         connect_timeout: Duration::from_secs(10),

@@ -70,6 +70,39 @@ pub enum Field {
     Header(HeaderName),
 }
 
+/// The operators that there are, as they are written.
+pub const OPERATORS: [&str; 29] = [
+    "BYTES_RECEIVED",
+    "BYTES_SENT",
+    "CONNECTION_TERMINATION_DETAILS",
+    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
+    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_LOCAL_ADDRESS",
+    "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_LOCAL_PORT",
+    "DOWNSTREAM_PEER_SUBJECT",
+    "DOWNSTREAM_REMOTE_ADDRESS",
+    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+    "DOWNSTREAM_REMOTE_PORT",
+    "DOWNSTREAM_TLS_VERSION",
+    "DURATION",
+    "HOSTNAME",
+    "PROTOCOL",
+    "REQUESTED_SERVER_NAME",
+    "RESPONSE_CODE",
+    "RESPONSE_CODE_DETAILS",
+    "RESPONSE_FLAGS",
+    "ROUTE_NAME",
+    "START_TIME",
+    "UPSTREAM_CLUSTER",
+    "UPSTREAM_CLUSTER_RAW",
+    "UPSTREAM_HOST",
+    "UPSTREAM_LOCAL_ADDRESS",
+    "UPSTREAM_TRANSPORT_FAILURE_REASON",
+    "REQ(name)",
+    "RESP(name)",
+];
+
 /// Why a template was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
@@ -257,6 +290,9 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_know() {
+        for operator in OPERATORS {
+            assert!(Template::parse(&format!("%{operator}%")).is_ok(), "{operator}");
+        }
         for text in ["100%", "%a%", "%NOPE%", "%REQ%", "%REQ(x y)%", "%PROTOCOL(x)%", "%REQ(x):3%", "%REQ(x"] {
             assert!(Template::parse(text).is_err(), "{text}");
         }

@@ -1,4 +1,5 @@
 //! One binary for all end-to-end tests.
+mod binds;
 mod cases;
 mod ending;
 mod harness;

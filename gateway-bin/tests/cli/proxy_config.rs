@@ -32,6 +32,27 @@ fn files_and_the_running_gateway_give_the_same() {
     }
 }
 
+const TWO_BINDS: &str = "\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  servers:
+  - {port: {number: 80, name: a, protocol: HTTP}, bind: 10.0.0.1, hosts: [a.example.com]}
+  - {port: {number: 80, name: b, protocol: HTTP}, bind: 10.0.0.2, hosts: [b.example.com]}
+";
+
+#[test]
+fn two_addresses_of_a_port_have_listeners_and_route_tables_of_their_own() {
+    let dir = folder(&[("gw.yaml", TWO_BINDS)]);
+    for what in ["listeners", "routes"] {
+        let said = ended(&["proxy-config", what, "-f", arg(dir.path())]);
+        for name in ["http.80.10.0.0.1", "http.80.10.0.0.2"] {
+            assert!(said.out.contains(name), "{what}: {}", said.out);
+        }
+    }
+}
+
 #[test]
 fn nobody_to_ask_is_6() {
     let address = nobody().to_string();

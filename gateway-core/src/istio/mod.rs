@@ -19,12 +19,12 @@ pub use destination_rule::{
     TcpPool, TrafficPolicy, Tunnel, Warmup, WorkloadSelector,
 };
 pub use gateway::{Gateway, Port, Server, ServerTls, TlsCertificate, TlsMode, TlsProtocol};
-pub use left_out::LeftOut;
+pub use left_out::{Draft, Drafts, LeftOut};
 pub use meta::{Manifest, ObjectMeta};
 pub use object::{Object, Source};
 pub use parse::{ParseOptions, parse};
 pub use secret::{Secret, SecretManifest};
-pub use service_entry::{Endpoint, EndpointSelector, Location, Resolution, ServiceEntry};
+pub use service_entry::{Endpoint, EndpointSelector, Location, Resolution, ServiceEntry, WorkloadEntry};
 pub use virtual_service::{
     CorsPolicy, Delegate, Destination, FaultAbort, FaultDelay, HeaderOperations, Headers, HttpBody, HttpDirectResponse,
     HttpFault, HttpMatch, HttpMirror, HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, L4Match,
@@ -45,8 +45,10 @@ pub struct Resources {
     pub destination_rules: Vec<Object<DestinationRule>>,
     /// ServiceEntries.
     pub service_entries: Vec<Object<ServiceEntry>>,
+    /// WorkloadEntries: not served, but ServiceEntries that select one cannot be served without it.
+    pub workload_entries: Vec<Object<WorkloadEntry>>,
     /// Secrets.
     pub secrets: Vec<Object<Secret>>,
-    /// What objects with errors close.
+    /// Objects with errors, and what they close.
     pub left_out: LeftOut,
 }

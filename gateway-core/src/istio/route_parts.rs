@@ -124,6 +124,7 @@ pub struct HttpRetry {
     /// How many more tries.
     pub attempts: Option<i32>,
     /// Time for each.
+    #[schemars(extend("format" = "duration"))]
     pub per_try_timeout: Option<String>,
     /// Comma list of conditions.
     pub retry_on: Option<String>,
@@ -132,6 +133,7 @@ pub struct HttpRetry {
     /// Prefer endpoints not tried yet.
     pub retry_ignore_previous_hosts: Option<bool>,
     /// Base of the pause between tries.
+    #[schemars(extend("format" = "duration"))]
     pub backoff: Option<String>,
 }
 
@@ -154,6 +156,7 @@ pub struct FaultDelay {
     /// Deprecated: whole percents.
     pub percent: Option<i32>,
     /// How long.
+    #[schemars(extend("format" = "duration"))]
     pub fixed_delay: Option<String>,
     /// Not supported by Istio.
     pub exponential_delay: Option<String>,
@@ -210,6 +213,7 @@ pub struct CorsPolicy {
     /// Response headers.
     pub expose_headers: Vec<String>,
     /// How long a preflight may be kept.
+    #[schemars(extend("format" = "duration"))]
     pub max_age: Option<String>,
     /// Whether credentials may be sent.
     pub allow_credentials: Option<bool>,

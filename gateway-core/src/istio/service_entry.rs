@@ -31,6 +31,13 @@ pub struct ServiceEntry {
     pub subject_alt_names: Vec<String>,
 }
 
+/// What is read of a WorkloadEntry: which ServiceEntries select it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkloadEntry {
+    /// Its labels: those of its metadata, and over them those of its content.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// Labels of endpoints.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]

@@ -17,6 +17,7 @@ pub struct LoadBalancer {
     /// By region.
     pub locality_lb_setting: Option<LocalityBalancer>,
     /// Deprecated: slow start.
+    #[schemars(extend("format" = "duration"))]
     pub warmup_duration_secs: Option<String>,
     /// Slow start.
     pub warmup: Option<Warmup>,
@@ -77,6 +78,7 @@ pub struct HttpCookie {
     /// Path.
     pub path: Option<String>,
     /// Life.
+    #[schemars(extend("format" = "duration"))]
     pub ttl: Option<String>,
     /// Further attributes.
     pub attributes: Vec<CookieAttribute>,
@@ -149,6 +151,7 @@ pub struct Failover {
 #[schemars(rename = "WarmupConfiguration")]
 pub struct Warmup {
     /// How long.
+    #[schemars(extend("format" = "duration"))]
     pub duration: Option<String>,
     /// Share at the start.
     pub minimum_percent: Option<f64>,
@@ -175,12 +178,15 @@ pub struct TcpPool {
     /// Connections at most.
     pub max_connections: Option<i32>,
     /// Time to connect.
+    #[schemars(extend("format" = "duration"))]
     pub connect_timeout: Option<String>,
     /// Keep-alive probes.
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// Life of a connection.
+    #[schemars(extend("format" = "duration"))]
     pub max_connection_duration: Option<String>,
     /// Idle time of a connection.
+    #[schemars(extend("format" = "duration"))]
     pub idle_timeout: Option<String>,
 }
 
@@ -191,8 +197,10 @@ pub struct TcpKeepalive {
     /// How many without answer.
     pub probes: Option<u32>,
     /// Idle time before the first.
+    #[schemars(extend("format" = "duration"))]
     pub time: Option<String>,
     /// Time between two.
+    #[schemars(extend("format" = "duration"))]
     pub interval: Option<String>,
 }
 
@@ -210,6 +218,7 @@ pub struct HttpPool {
     /// Retries at most.
     pub max_retries: Option<i32>,
     /// Idle time of a connection.
+    #[schemars(extend("format" = "duration"))]
     pub idle_timeout: Option<String>,
     /// Whether HTTP/2 is spoken.
     pub h2_upgrade_policy: Option<H2Upgrade>,
@@ -226,8 +235,10 @@ pub struct HttpPool {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Http2KeepAlive {
     /// Time between two.
+    #[schemars(extend("format" = "duration"))]
     pub interval: Option<String>,
     /// Time for the answer.
+    #[schemars(extend("format" = "duration"))]
     pub timeout: Option<String>,
 }
 
@@ -260,8 +271,10 @@ pub struct OutlierDetection {
     #[serde(rename = "consecutive5xxErrors")]
     pub consecutive_5xx_errors: Option<u32>,
     /// How often the way back is tried.
+    #[schemars(extend("format" = "duration"))]
     pub interval: Option<String>,
     /// How long they are left out.
+    #[schemars(extend("format" = "duration"))]
     pub base_ejection_time: Option<String>,
     /// At most so many percent.
     pub max_ejection_percent: Option<i32>,

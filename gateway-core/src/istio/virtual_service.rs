@@ -45,6 +45,7 @@ pub struct HttpRoute {
     /// Change path or authority on the way.
     pub rewrite: Option<HttpRewrite>,
     /// Time for the whole request.
+    #[schemars(extend("format" = "duration"))]
     pub timeout: Option<String>,
     /// Retries.
     pub retries: Option<HttpRetry>,

@@ -17,6 +17,8 @@ pub struct ClusterName {
 pub struct Cluster {
     /// Its identity.
     pub name: ClusterName,
+    /// The namespace of its service, if it is known; metrics name it.
+    pub namespace: Option<Arc<str>>,
     /// The protocol that is spoken to it.
     pub protocol: Protocol,
     /// Where it is.

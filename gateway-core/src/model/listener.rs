@@ -39,7 +39,7 @@ pub struct Chain {
 /// A route table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteConfig {
-    /// Istio's name: `http.80`, or `https.443.NAME.GATEWAY.NAMESPACE`.
+    /// Istio's name: `http.80`, or `https.443.NAME.GATEWAY.NAMESPACE`; with `.BIND` behind it if it is for one address.
     pub name: String,
     /// No two have the same host.
     pub virtual_hosts: Vec<VirtualHost>,

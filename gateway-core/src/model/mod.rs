@@ -43,7 +43,12 @@ impl Config {
     /// The listener of a port number as written in the YAML; of several, which differ in `bind`, the first.
     #[must_use]
     pub fn listener(&self, port: u16) -> Option<&Listener> {
-        self.listeners.iter().find(|listener| listener.port == port)
+        self.listeners_of(port).next()
+    }
+
+    /// All listeners of a port number as written in the YAML: they differ in `bind`.
+    pub fn listeners_of(&self, port: u16) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter().filter(move |listener| listener.port == port)
     }
 
     /// The credential of that name.

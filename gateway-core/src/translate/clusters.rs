@@ -25,6 +25,8 @@ pub(super) enum Unknown {
     Subset(Vec<String>),
     /// A DestinationRule with an error wants TLS.
     Closed,
+    /// What describes it may be in an object with an error.
+    LeftOut,
 }
 
 /// Resolves destinations, and collects the clusters that routes use.
@@ -41,9 +43,13 @@ impl<'a> Clusters<'a> {
         Self { settings, services, rules, fixed: FixedAddresses::new(settings), built: BTreeMap::new() }
     }
 
-    /// All clusters that were asked for and are known, by name. Warns of fixed addresses that nobody asked for.
-    pub(super) fn into_built(self, findings: &mut Vec<Diagnostic>) -> Vec<Cluster> {
+    /// Warns of fixed addresses that nobody asked for.
+    pub(super) fn report_unused(&self, findings: &mut Vec<Diagnostic>) {
         self.fixed.report_unused(findings);
+    }
+
+    /// All clusters that were asked for and are known, by name.
+    pub(super) fn into_built(self) -> Vec<Cluster> {
         self.built.into_values().collect()
     }
 
@@ -74,8 +80,20 @@ impl<'a> Clusters<'a> {
                 self.built.insert(name.clone(), cluster);
                 (name, None)
             }
-            Err(unknown) => (name, Some(unknown)),
+            Err(unknown) => {
+                let unknown = self.unless_left_out(&name.host, unknown);
+                (name, Some(unknown))
+            }
         }
+    }
+
+    fn unless_left_out(&self, host: &str, unknown: Unknown) -> Unknown {
+        let may_be = match &unknown {
+            Unknown::Host(_) | Unknown::Port(_) => self.services.may_describe(host),
+            Unknown::Subset(_) => self.rules.may_be_for(host),
+            Unknown::Closed | Unknown::LeftOut => false,
+        };
+        if may_be { Unknown::LeftOut } else { unknown }
     }
 
     /// `home`: the namespace whose rules for the host count. `dns`: the name as written, if it may be looked up.
@@ -102,6 +120,8 @@ impl<'a> Clusters<'a> {
                 return Err(Unknown::Port(service.port_numbers().iter().map(ToString::to_string).collect()));
             }
             (None, Some(service)) => (service.endpoints(&name.host, name.port, &labels), service.is_http2(name.port)),
+            // It is not looked up in DNS because the addresses that its author gave cannot be read.
+            (None, None) if self.services.may_describe(&name.host) => return Err(Unknown::LeftOut),
             (None, None) => {
                 let written = dns.ok_or_else(|| Unknown::Host(self.services.like(&name.host).map(str::to_owned)))?;
                 (Endpoints::Unlisted(written.to_owned(), name.port), false)
@@ -111,8 +131,11 @@ impl<'a> Clusters<'a> {
         let upgrade = pool.and_then(|pool| pool.http.as_ref()).and_then(|http| http.h2_upgrade_policy);
         let http2 = http2 || upgrade == Some(H2Upgrade::Upgrade);
         let timeout = pool.and_then(|pool| pool.tcp.as_ref()).and_then(|tcp| tcp.connect_timeout.as_deref());
+        let by_name = hosts::service(&name.host, self.settings).map(|(_, namespace)| namespace);
+        let namespace = service.map(|service| service.namespace).or(by_name);
         Ok(Cluster {
             name: name.clone(),
+            namespace: namespace.map(Into::into),
             protocol: if http2 { Protocol::Http2 } else { Protocol::Http1 },
             endpoints,
             connect_timeout: timeout.and_then(|text| duration::normal(text).ok()).unwrap_or(CONNECT_TIMEOUT),

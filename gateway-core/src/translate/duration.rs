@@ -4,7 +4,10 @@ use std::time::Duration;
 
 /// Nanoseconds of a duration as Go reads it.
 pub(super) fn nanoseconds(text: &str) -> Result<i128, String> {
-    let wrong = || format!("`{text}` is no duration: write a number with a unit, such as `1m30s`, `5s` or `100ms`");
+    let wrong = || match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => format!("a duration needs a unit: `{text}s`"),
+        _ => format!("`{text}` is no duration: write a number with a unit, such as `1m30s`, `5s` or `100ms`"),
+    };
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -56,10 +59,10 @@ fn part(number: &str, unit: i128) -> Option<i128> {
 pub(super) fn normal(text: &str) -> Result<Duration, String> {
     let nanoseconds = nanoseconds(text)?;
     if nanoseconds < 1_000_000 {
-        return Err(format!("`{text}` is too short: 1ms at least"));
+        return Err(format!("`{text}` is too short: 1ms at least, and `ms` is the smallest unit"));
     }
     if nanoseconds % 1_000_000 != 0 {
-        return Err(format!("`{text}` is too exact: whole milliseconds only"));
+        return Err(format!("`{text}` is too exact: whole milliseconds only, `ms` is the smallest unit"));
     }
     Ok(Duration::from_millis(u64::try_from(nanoseconds / 1_000_000).unwrap_or(u64::MAX)))
 }

@@ -18,7 +18,7 @@ pub(super) struct Merged<'a> {
     port: u16,
     tls: bool,
     servers: Vec<Wanted<'a>>,
-    /// Servers with errors: connections for their names are refused.
+    /// Servers with errors: connections for their names are refused, or clear-text requests redirected.
     closed: Vec<Wanted<'a>>,
 }
 
@@ -89,17 +89,25 @@ pub(super) fn merge<'a>(gateways: &[&'a Object<Gateway>], findings: &mut Vec<Dia
     merged
 }
 
-/// Adds the TLS servers of Gateways that have errors. Without them a more general server would answer for their names,
-/// maybe without the client certificate that they demand.
+/// Adds the servers of Gateways that have errors, as far as they close something. Without its TLS server a more general
+/// one would answer for a name, maybe without the client certificate that it demands; without its `httpsRedirect` a
+/// host would be served in clear text by another Gateway of the port.
 pub(super) fn close<'a>(merged: &mut Vec<Merged<'a>>, without: &[&'a Object<Gateway>], settings: &Settings) {
     for gateway in without.iter().filter(|gateway| services::has(&settings.labels, &gateway.spec.selector)) {
         for (index, server) in gateway.spec.servers.iter().enumerate() {
             let number = server.port.as_ref().and_then(|port| port.number).and_then(|port| u16::try_from(port).ok());
             let protocol = protocol_of(server);
-            let tls = server.tls.is_some() || protocol.is_none_or(|it| matches!(it, Protocol::Https | Protocol::Tls));
-            if let Some(port) = number.filter(|_| tls) {
-                let hosts = hosts::server_hosts(server, gateway);
-                close_server(merged, Wanted { gateway, index, port, hosts }, bind_address(server));
+            let Some(port) = number else { continue };
+            let (hosts, bind) = (hosts::server_hosts(server, gateway), bind_address(server));
+            let wanted = Wanted { gateway, index, port, hosts };
+            let clear = merged.iter_mut().find(|there| there.is_at(bind, port) && !there.tls);
+            if let Some(there) = clear {
+                let redirects = server.tls.as_ref().is_some_and(|tls| tls.https_redirect == Some(true));
+                if redirects && protocol.is_none_or(Protocol::is_clear_http) {
+                    there.closed.push(wanted);
+                }
+            } else if server.tls.is_some() || protocol.is_none_or(|it| matches!(it, Protocol::Https | Protocol::Tls)) {
+                close_server(merged, wanted, bind);
             }
         }
     }
@@ -108,12 +116,10 @@ pub(super) fn close<'a>(merged: &mut Vec<Merged<'a>>, without: &[&'a Object<Gate
 fn close_server<'a>(merged: &mut Vec<Merged<'a>>, mut server: Wanted<'a>, bind: Option<IpAddr>) {
     let port = server.port;
     if let Some(there) = merged.iter_mut().find(|there| there.is_at(bind, port)) {
-        if there.tls {
-            let names = there.servers.iter().chain(&there.closed).flat_map(|server| &server.hosts);
-            let taken: Vec<_> = names.map(|host| host.pattern.clone()).collect();
-            server.hosts.retain(|host| !taken.contains(&host.pattern));
-            there.closed.push(server);
-        }
+        let names = there.servers.iter().chain(&there.closed).flat_map(|server| &server.hosts);
+        let taken: Vec<_> = names.map(|host| host.pattern.clone()).collect();
+        server.hosts.retain(|host| !taken.contains(&host.pattern));
+        there.closed.push(server);
     } else if merged.iter().any(|there| there.is_at(None, port)) {
         // Else the listener for every address would take the connections to this one.
         merged.push(Merged { bind, port, tls: true, servers: Vec::new(), closed: vec![server] });
@@ -149,21 +155,28 @@ fn report(wanted: &Wanted<'_>, other: &Wanted<'_>, message: &str, findings: &mut
 /// Makes the listeners.
 pub(super) fn build(merged: Vec<Merged<'_>>, tables: &mut Tables<'_, '_>) -> Vec<Listener> {
     let listener = |merged: Merged<'_>| {
+        let at = suffix(merged.bind);
         let transport = if merged.tls {
-            let closed = merged.closed.iter().map(closed);
-            Transport::Tls(merged.servers.iter().map(|server| chain(server, tables)).chain(closed).collect())
+            let closed = merged.closed.iter().map(|server| closed(server, &at));
+            Transport::Tls(merged.servers.iter().map(|server| chain(server, &at, tables)).chain(closed).collect())
         } else {
-            Transport::Http(tables.route_config(format!("http.{}", merged.port), &merged.servers))
+            let name = format!("http.{}{at}", merged.port);
+            Transport::Http(tables.route_config(name, &merged.servers, &merged.closed))
         };
         Listener { bind: merged.bind, port: merged.port, transport }
     };
     merged.into_iter().map(listener).collect()
 }
 
+/// What Istio writes behind the name of a route table for one address.
+fn suffix(bind: Option<IpAddr>) -> String {
+    bind.filter(|address| !address.is_unspecified()).map(|address| format!(".{address}")).unwrap_or_default()
+}
+
 /// A chain without a certificate: its handshakes fail.
-fn closed(server: &Wanted<'_>) -> Chain {
+fn closed(server: &Wanted<'_>, at: &str) -> Chain {
     let origin = server.origin();
-    let name = format!("closed.{}.{}.{}", server.port, server.gateway.name(), server.gateway.namespace());
+    let name = format!("closed.{}.{}.{}{at}", server.port, server.gateway.name(), server.gateway.namespace());
     Chain {
         server_names: server.hosts.iter().map(|host| host.pattern.clone()).collect(),
         tls: ServerTls {
@@ -177,11 +190,11 @@ fn closed(server: &Wanted<'_>) -> Chain {
     }
 }
 
-fn chain(server: &Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
+fn chain(server: &Wanted<'_>, at: &str, tables: &mut Tables<'_, '_>) -> Chain {
     let settings = server.server();
     let port_name = settings.port.as_ref().and_then(|port| port.name.as_deref()).unwrap_or_default();
     let (gateway, namespace) = (server.gateway.name(), server.gateway.namespace());
-    let name = format!("https.{}.{port_name}.{gateway}.{namespace}", server.port);
+    let name = format!("https.{}.{port_name}.{gateway}.{namespace}{at}", server.port);
     let mut server_names = Vec::new();
     for host in &server.hosts {
         if !server_names.contains(&host.pattern) {
@@ -190,5 +203,5 @@ fn chain(server: &Wanted<'_>, tables: &mut Tables<'_, '_>) -> Chain {
     }
     let tls = server_tls(&settings.tls.clone().unwrap_or_default(), tables.settings);
     let origin = server.origin();
-    Chain { server_names, tls, routes: tables.route_config(name, std::slice::from_ref(server)), origin }
+    Chain { server_names, tls, routes: tables.route_config(name, std::slice::from_ref(server), &[]), origin }
 }

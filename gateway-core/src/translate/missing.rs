@@ -67,6 +67,8 @@ fn report(report: &mut Report<'_>, at: &Path<'_>, destination: Option<&Destinati
                 |near| format!("did you mean `{near}`?"),
             ),
         ),
+        // What is wrong there is told.
+        Unknown::LeftOut => return,
         Unknown::Closed => (
             "host",
             format!("the DestinationRule that wants TLS for `{host}` has an error"),

@@ -1,12 +1,13 @@
 //! Resources to the model.
 //!
-//! Pure, and per object: a bad one is left out with an error, and hurts no other. What a bad Gateway or DestinationRule
-//! closes stays closed; the hosts of a bad VirtualService get what the others say, as in Istio, which never stores it.
+//! Pure, and per object: a bad one is left out with an error, and hurts no other. What a bad Gateway, DestinationRule or
+//! Secret closes stays closed, and the host of a bad ServiceEntry is not looked up elsewhere; the hosts of a bad VirtualService get what the others say, as in Istio, which never stores it.
 
 mod actions;
 mod clusters;
 mod conditions;
 mod credentials;
+mod drafts;
 mod duration;
 mod fixed;
 mod grpc;
@@ -30,6 +31,7 @@ mod virtual_hosts;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use self::clusters::Clusters;
 pub use self::credentials::unusable;
@@ -87,13 +89,21 @@ impl Default for Settings {
 pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Diagnostic>) {
     let mut findings = Vec::new();
     let (gateways, mut without) = valid(&resources.gateways, validate::gateway, &mut findings);
-    let (services, _) = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
+    let (services, unserved) = valid(&resources.virtual_services, validate::virtual_service, &mut findings);
     let (rules, mut closing) = valid(&resources.destination_rules, validate::destination_rule, &mut findings);
-    let (entries, _) = valid(&resources.service_entries, validate::service_entry, &mut findings);
+    let service_entry = |entry: &Object<_>, report: &mut Report<'_>| {
+        validate::service_entry(entry, report);
+        references::workload_entries(entry, &resources.workload_entries, report);
+    };
+    let (entries, mut unknown) = valid(&resources.service_entries, service_entry, &mut findings);
+    drafts::report(resources, settings, &mut findings);
+    references::of_left_out(&without, &unserved, resources, settings, &mut findings);
     without.extend(&resources.left_out.gateways);
     closing.extend(&resources.left_out.destination_rules);
+    unknown.extend(&resources.left_out.service_entries);
+    let all_served = unserved.is_empty() && resources.left_out.virtual_services.is_empty();
     let rules = Rules::new(&rules, &closing, settings, &mut findings);
-    let mut clusters = Clusters::new(settings, Services::new(&entries, settings), rules);
+    let mut clusters = Clusters::new(settings, Services::new(&entries, &unknown, settings), rules);
     references::virtual_services(&services, resources, settings, &mut findings);
     references::service_entries(&entries, &mut findings);
 
@@ -105,10 +115,13 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
         Tables { settings, services: &bound, clusters: &mut clusters, findings: &mut findings, used: BTreeMap::new() };
     let listeners = listeners::build(merged, &mut tables);
     let used = tables.used;
-    references::hosts_without_server(&bound, &used, &selected, &mut findings);
+    references::hosts_without_server(&bound, &used, (&selected, &without), &mut findings);
     let secrets = references::secrets(&selected, resources, settings, &mut findings);
     re2::forget_compiled();
-    let clusters = clusters.into_built(&mut findings);
+    if all_served {
+        clusters.report_unused(&mut findings);
+    }
+    let clusters = clusters.into_built();
     (Config { listeners, clusters, secrets }, without_repeats(findings))
 }
 
@@ -116,7 +129,9 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
 fn without_repeats(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
     let new = |finding: &Diagnostic| {
-        seen.insert((finding.code, finding.resource.clone(), finding.path.clone(), finding.message.clone()))
+        // Two objects of one name may have the same error.
+        let place = finding.labels.first().map(|label| (Arc::clone(&label.file), label.place.range.start));
+        seen.insert((finding.code, finding.resource.clone(), finding.path.clone(), finding.message.clone(), place))
     };
     findings.into_iter().filter(new).collect()
 }
@@ -136,7 +151,7 @@ fn is_terminated(server: &Server) -> bool {
 /// must not become open.
 fn valid<'a, T>(
     objects: &'a [Object<T>],
-    check: fn(&Object<T>, &mut Report<'_>),
+    check: impl Fn(&Object<T>, &mut Report<'_>),
     findings: &mut Vec<Diagnostic>,
 ) -> (Vec<&'a Object<T>>, Vec<&'a Object<T>>) {
     let (mut good, mut bad): (Vec<&Object<T>>, Vec<&Object<T>>) = Default::default();

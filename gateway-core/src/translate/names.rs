@@ -1,6 +1,7 @@
 //! The forms of names: DNS labels, host names, label maps, `exportTo`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::report::Report;
 use crate::yaml::{Path, likeness};
@@ -29,6 +30,28 @@ pub(super) fn wildcard_domain(text: &str) -> Result<(), String> {
         return Err(bad_label(text, first));
     }
     rest.map_or(Ok(()), |rest| labels(text, rest))
+}
+
+/// Checks a host name as [`wildcard_domain`], and says what was meant.
+pub(super) fn check_host(text: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    if let Err(message) = wildcard_domain(text) {
+        report.error(path, message).help = host_cure(text);
+    }
+}
+
+/// What to write in place of what is nearly a host name.
+pub(super) fn host_cure(text: &str) -> Option<String> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let host = rest.split('/').next().unwrap_or(rest);
+        return Some(format!("write the host alone: `{host}`, without `{scheme}://`"));
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return Some(
+            "an address is no host here: list it in the `endpoints` of a ServiceEntry, and name that".to_owned(),
+        );
+    }
+    let (host, port) = text.split_once(':')?;
+    port.parse::<u16>().ok().map(|_| format!("write the host alone: `{host}`, without its port"))
 }
 
 fn whole_length(text: &str) -> Result<(), String> {

@@ -18,6 +18,8 @@ pub(super) struct Rules<'a> {
     root: String,
     /// Hosts that a rule with an error wants to be spoken to over TLS.
     closed: Vec<HostPattern>,
+    /// Hosts of all rules with errors.
+    left_out: Vec<HostPattern>,
 }
 
 /// The rules of one namespace for one host, older ones first.
@@ -30,16 +32,18 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Rules<'a> {
-    /// `rules`: older ones first. `closing`: those with errors.
+    /// `rules`: older ones first. `left_out`: those with errors.
     pub(super) fn new(
         rules: &[&'a Object<DestinationRule>],
-        closing: &[&Object<DestinationRule>],
+        left_out: &[&Object<DestinationRule>],
         settings: &Settings,
         findings: &mut Vec<Diagnostic>,
     ) -> Self {
-        let closing = closing.iter().filter(|rule| wants_tls(&rule.spec));
+        let closing = left_out.iter().filter(|rule| wants_tls(&rule.spec));
         let closed = closing.map(|rule| pattern(rule, settings)).collect();
-        let mut all = Self { own: Vec::new(), exported: Vec::new(), root: settings.root_namespace.clone(), closed };
+        let left_out = left_out.iter().map(|rule| pattern(rule, settings)).collect();
+        let root = settings.root_namespace.clone();
+        let mut all = Self { own: Vec::new(), exported: Vec::new(), root, closed, left_out };
         for rule in rules {
             let own_namespace = rule.namespace() == settings.namespace;
             let selector = rule.spec.workload_selector.as_ref();
@@ -69,6 +73,12 @@ impl<'a> Rules<'a> {
     pub(super) fn closes(&self, host: &str) -> bool {
         let host = HostPattern::new(host);
         self.closed.iter().any(|closed| closed.covers(&host))
+    }
+
+    /// Whether a rule with an error is for this host.
+    pub(super) fn may_be_for(&self, host: &str) -> bool {
+        let host = HostPattern::new(host);
+        self.left_out.iter().any(|rule| rule.covers(&host))
     }
 
     /// The rules for a host whose service is in `namespace`: the first place that has any, and there the most

@@ -1,6 +1,6 @@
 //! What ServiceEntries say about hosts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::names::meant;
@@ -12,6 +12,8 @@ use crate::model::{DnsName, Endpoint, Endpoints};
 /// The services that the gateway sees, by host.
 pub(super) struct Services<'a> {
     by_host: HashMap<String, Vec<Service<'a>>>,
+    /// Hosts of entries with errors.
+    left_out: HashSet<String>,
 }
 
 /// What the entries of one namespace say about one host, older ones first.
@@ -21,8 +23,12 @@ pub(super) struct Service<'a> {
 }
 
 impl<'a> Services<'a> {
-    /// `entries`: older ones first.
-    pub(super) fn new(entries: &[&'a Object<ServiceEntry>], settings: &Settings) -> Self {
+    /// `entries`: older ones first. `left_out`: those with errors.
+    pub(super) fn new(
+        entries: &[&'a Object<ServiceEntry>],
+        left_out: &[&Object<ServiceEntry>],
+        settings: &Settings,
+    ) -> Self {
         let mut by_host: HashMap<String, Vec<Service<'a>>> = HashMap::new();
         for entry in entries.iter().filter(|e| hosts::is_visible(&e.spec.export_to, e.namespace(), settings)) {
             for host in &entry.spec.hosts {
@@ -34,7 +40,13 @@ impl<'a> Services<'a> {
                 }
             }
         }
-        Self { by_host }
+        let left_out = left_out.iter().flat_map(|entry| &entry.spec.hosts).map(|host| host.to_ascii_lowercase());
+        Self { by_host, left_out: left_out.collect() }
+    }
+
+    /// Whether an entry with an error is about this host.
+    pub(super) fn may_describe(&self, host: &str) -> bool {
+        self.left_out.contains(host)
     }
 
     /// The service of a host: that of the namespace, else the oldest.

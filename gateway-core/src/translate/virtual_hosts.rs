@@ -98,12 +98,20 @@ impl Table {
 }
 
 impl Tables<'_, '_> {
-    /// The route table of these servers.
-    pub(super) fn route_config(&mut self, name: String, servers: &[Wanted<'_>]) -> RouteConfig {
+    /// The route table of these servers. `redirects`: servers with errors whose `httpsRedirect` counts all the same.
+    pub(super) fn route_config(
+        &mut self,
+        name: String,
+        servers: &[Wanted<'_>],
+        redirects: &[Wanted<'_>],
+    ) -> RouteConfig {
         let mut table = Table::default();
         let mut made: HashMap<(String, usize), Vec<Arc<Route>>> = HashMap::new();
         for server in servers {
             self.add_server(server, &mut table, &mut made);
+        }
+        for server in redirects {
+            self.redirect(server, &mut table);
         }
         for host in &mut table.hosts {
             // What takes everything goes to the end, whoever wrote it.
@@ -152,6 +160,20 @@ impl Tables<'_, '_> {
             for host in &server.hosts {
                 table.entry(&host.pattern).https_redirect = true;
             }
+        }
+    }
+
+    /// Redirects the hosts that this server would redirect if it had no error.
+    fn redirect(&self, server: &Wanted<'_>, table: &mut Table) {
+        let gateway = server.gateway_name();
+        // Of one without a name nobody knows who is bound to it.
+        let bound =
+            self.services.iter().filter(|it| it.gateways.contains(&gateway) || server.gateway.name().is_empty());
+        let common =
+            bound.flat_map(|it| HostPattern::intersection(&admitted(&server.hosts, it.vs.namespace()), &it.hosts));
+        let own = server.hosts.iter().map(|host| host.pattern.clone());
+        for host in common.chain(own) {
+            table.entry(&host).https_redirect = true;
         }
     }
 }

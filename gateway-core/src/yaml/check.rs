@@ -25,7 +25,7 @@ impl<'a> Check<'a> {
             Shape::Any => {}
             Shape::Object(object) => match &mut node.kind {
                 Kind::Map(_) => self.object(node, object, path),
-                _ => self.wrong(node, path, "a mapping of fields", None),
+                _ => self.wrong(node, path, "a mapping of fields", mapped(node, object).as_deref()),
             },
             Shape::Map(shape) => match &mut node.kind {
                 Kind::Map(entries) => self.map(entries, shape, path),
@@ -35,7 +35,7 @@ impl<'a> Check<'a> {
                 Kind::List(_) => self.list(node, item, *max, path),
                 _ => self.wrong(node, path, "a list", Some("start each entry with `- `")),
             },
-            Shape::Text | Shape::Enum(_) => self.text(node, shape, path),
+            Shape::Text | Shape::Duration | Shape::Enum(_) => self.text(node, shape, path),
             Shape::Bool => self.boolean(node, path),
             Shape::Integer { min, max } => self.integer(node, *min, *max, path),
             Shape::Number => match node.kind {
@@ -183,6 +183,10 @@ impl<'a> Check<'a> {
             }
             (Scalar::Text, _) => {}
             (_, Shape::Enum(words)) => self.wrong(node, path, &format!("one of {}", words.join(", ")), None),
+            (Scalar::Integer(_) | Scalar::Float(_), Shape::Duration) => {
+                let cure = format!("a duration needs a unit: `{text}s`");
+                self.wrong(node, path, "text", Some(&cure));
+            }
             _ => {
                 let cure = format!("quote it: \"{text}\"");
                 self.wrong(node, path, "text", Some(&cure));
@@ -212,6 +216,10 @@ impl<'a> Check<'a> {
                 self.report(SCHEMA, Severity::Error, &message, path).at(file, node.place.clone(), "");
             }
             Kind::Scalar { value: Scalar::Integer(_), .. } => self.octal(node, path),
+            Kind::Scalar { value: Scalar::Float(number), .. } if number.is_finite() => {
+                let cure = format!("write `{}` or `{}`", number.floor(), number.ceil());
+                self.wrong(node, path, "a whole number", Some(&cure));
+            }
             _ => self.wrong(node, path, "a whole number", unquote(node)),
         }
     }
@@ -241,6 +249,14 @@ impl<'a> Check<'a> {
     }
 }
 
+/// What was meant by a single value where a mapping belongs.
+fn mapped(node: &Node, shape: &ObjectShape) -> Option<String> {
+    let text = node.as_text()?;
+    let field = ["number", "exact"].into_iter().find(|field| shape.fields.contains_key(*field))?;
+    let fits = field != "number" || text.parse::<u16>().is_ok();
+    fits.then(|| format!("write `{{{field}: {text}}}`"))
+}
+
 fn unquote(node: &Node) -> Option<&'static str> {
     let Kind::Scalar { value: Scalar::Text, text, .. } = &node.kind else { return None };
     (Scalar::of_plain(text) != Scalar::Text).then_some("write it without quotes")
@@ -259,7 +275,7 @@ fn parent_of<'a>(entries: &'a [Entry], n: usize, shape: &ObjectShape) -> Option<
 }
 
 /// How alike (0 to 1) a field and its misspelling are.
-const LIKENESS: f64 = 0.8;
+pub(super) const LIKENESS: f64 = 0.8;
 
 /// The name that is most like a word, if it is more like it than `least` (0 to 1).
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>, least: f64) -> Option<&'a str> {
@@ -275,7 +291,7 @@ pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     strsim::jaro_winkler(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
 }
 
-fn camel_case(name: &str) -> String {
+pub(super) fn camel_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
     for c in name.chars() {

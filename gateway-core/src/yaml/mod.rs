@@ -2,9 +2,11 @@
 //!
 //! [`read`] makes one spanned [`Node`] tree per document; [`check`] holds it against the JSON Schema of the Rust type
 //! it is meant for and reports everything that does not fit, with its place; [`from_node`] turns a clean tree into
-//! the type. Nothing typed is built from a tree with errors.
+//! the type. Of a tree with errors only the nearest one that fits can be typed, which [`mend`] makes: to look for
+//! further errors, never to be served.
 
 mod check;
+mod mend;
 mod node;
 mod read;
 mod scalar;
@@ -12,6 +14,7 @@ mod shape;
 
 pub use check::check;
 pub(crate) use check::{closest, likeness};
+pub use mend::{Hole, mend};
 pub use node::{Entry, Kind, Node, Path};
 pub use read::{Document, MAX_BYTES, read};
 pub use scalar::Scalar;

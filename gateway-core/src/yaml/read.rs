@@ -253,6 +253,9 @@ impl<'a> Reader<'a> {
         let place = Place { range: start..start + width, line: marker.line(), column: marker.col() + 1 };
         let mut finding = Diagnostic::new(SYNTAX, Severity::Error, format!("this is no YAML: {}", error.info()));
         finding.at(&self.file, place, "").note("reading goes on at the next line `---`");
+        if error.info().contains("tab") {
+            finding.help("indent with spaces: YAML allows no tab here");
+        }
         self.findings.push(finding);
     }
 }

@@ -12,6 +12,8 @@ pub enum Shape {
     Any,
     /// Text.
     Text,
+    /// Text that is a number with a unit: `5s`.
+    Duration,
     /// `true` or `false`.
     Bool,
     /// A whole number in a range.
@@ -81,6 +83,7 @@ fn convert(schema: &Value, definitions: &Value, name: &str) -> Shape {
         return alternative(alternatives, definitions, name);
     }
     match type_name(schema) {
+        Some("string") if schema.get("format").and_then(Value::as_str) == Some("duration") => Shape::Duration,
         Some("string") => Shape::Text,
         Some("boolean") => Shape::Bool,
         Some("number") => Shape::Number,

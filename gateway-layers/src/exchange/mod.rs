@@ -105,6 +105,8 @@ pub struct Record {
 pub struct DestinationInfo {
     /// The cluster.
     pub cluster: ClusterName,
+    /// The namespace of its service, if it is known by more than its name.
+    pub namespace: Option<Arc<str>>,
     /// Its metrics, made as they are needed.
     pub(crate) series: crate::http::metrics::SeriesTable,
 }
@@ -113,7 +115,13 @@ impl DestinationInfo {
     /// For requests from `workers` threads.
     #[must_use]
     pub fn new(cluster: ClusterName, workers: usize) -> Self {
-        Self { cluster, series: crate::http::metrics::SeriesTable::new(workers) }
+        Self { cluster, namespace: None, series: crate::http::metrics::SeriesTable::new(workers) }
+    }
+
+    /// The namespace of its service.
+    #[must_use]
+    pub fn namespace(self, namespace: Option<Arc<str>>) -> Self {
+        Self { namespace, ..self }
     }
 }
 

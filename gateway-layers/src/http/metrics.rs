@@ -84,13 +84,13 @@ impl Metrics {
         if let Some((_, series)) = known.iter().find(|(known, _)| *known == outcome) {
             return series.clone();
         }
-        let series = self.make(&destination.cluster, outcome);
+        let series = self.make(destination, outcome);
         known.push((outcome, series.clone()));
         series
     }
 
-    fn make(&self, cluster: &ClusterName, outcome: Outcome) -> Series {
-        let labels = labels(cluster, outcome);
+    fn make(&self, destination: &DestinationInfo, outcome: Outcome) -> Series {
+        let labels = labels(destination, outcome);
         with_local_recorder(&*self.recorder, || Series {
             requests: metrics::counter!("istio_requests_total", labels.clone()),
             duration: metrics::histogram!("istio_request_duration_milliseconds", labels.clone()),
@@ -106,7 +106,7 @@ impl Metrics {
     }
 }
 
-fn labels(cluster: &ClusterName, outcome: Outcome) -> Vec<Label> {
+fn labels(destination: &DestinationInfo, outcome: Outcome) -> Vec<Label> {
     let mut labels = vec![Label::new("reporter", "source")];
     for side in ["source", "destination"] {
         for what in [
@@ -122,8 +122,10 @@ fn labels(cluster: &ClusterName, outcome: Outcome) -> Vec<Label> {
             labels.push(Label::new(format!("{side}_{what}"), "unknown"));
         }
     }
-    let (name, namespace) = service_of(&cluster.host);
-    labels.push(Label::new("destination_service", cluster.host.to_string()));
+    let host = &*destination.cluster.host;
+    let (name, named) = service_of(host);
+    let namespace = destination.namespace.as_deref().unwrap_or(named);
+    labels.push(Label::new("destination_service", host.to_owned()));
     labels.push(Label::new("destination_service_name", name.to_owned()));
     labels.push(Label::new("destination_service_namespace", namespace.to_owned()));
     labels.push(Label::new("request_protocol", if outcome.grpc { "grpc" } else { "http" }));
@@ -183,11 +185,27 @@ mod tests {
     fn labels_are_istios() {
         let cluster = ClusterName { host: "a.app.svc.cluster.local".into(), port: 80, subset: "".into() };
         let outcome = Outcome { status: 200, flags: Flags::NONE, grpc: false, grpc_status: None };
-        let labels = labels(&cluster, outcome);
+        let info = DestinationInfo::new(cluster, 1);
+        let labels = labels(&info, outcome);
         let value = |key: &str| labels.iter().find(|label| label.key() == key).map(Label::value);
         assert_eq!(value("destination_service"), Some("a.app.svc.cluster.local"));
         assert_eq!(value("response_flags"), Some("-"));
         assert_eq!(value("request_protocol"), Some("http"));
         assert_eq!(labels.len(), 25);
+    }
+
+    #[test]
+    fn the_namespace_of_a_service_is_that_of_its_service_entry() {
+        let namespace = |host: &str, namespace: Option<&str>| {
+            let cluster = ClusterName { host: host.into(), port: 80, subset: "".into() };
+            let info = DestinationInfo::new(cluster, 1).namespace(namespace.map(Into::into));
+            let outcome = Outcome { status: 200, flags: Flags::NONE, grpc: false, grpc_status: None };
+            let labels = labels(&info, outcome);
+            let label = labels.iter().find(|label| label.key() == "destination_service_namespace");
+            label.map(|label| label.value().to_owned())
+        };
+        assert_eq!(namespace("api.example.com", Some("shop")).as_deref(), Some("shop"));
+        assert_eq!(namespace("api.example.com", None).as_deref(), Some("unknown"));
+        assert_eq!(namespace("a.app.svc.cluster.local", None).as_deref(), Some("app"));
     }
 }

@@ -1,8 +1,14 @@
 //! [`Gateway`]: the assembled gateway, and its builder.
-use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use gateway_core::model::{Config, Transport};
+use gateway_core::model::{Config, Listener, Transport};
 use http::{Request, Response};
 use metrics::Recorder;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -237,9 +243,9 @@ impl Gateway {
         Bound::open(self)
     }
 
-    /// The HTTP stack of one plain listener, to be mounted in a service of one's own (axum: `fallback_service`).
-    /// `None` if the configuration has no such listener. Put an `Arc<ConnInfo>` into the extensions to say who the
-    /// peer is.
+    /// The HTTP stack of one plain listener, to be mounted in a service of one's own (axum: `fallback_service`); of
+    /// several of the port, which differ in `bind`, the first. `None` if the configuration has no such listener. Put
+    /// an `Arc<ConnInfo>` into the extensions to say who the peer is.
     pub fn http<B>(
         &self,
         port: u16,
@@ -256,7 +262,30 @@ impl Gateway {
         B::Error: Into<BoxError>,
     {
         let config = self.config();
-        let listener = config.listener(port)?;
+        let plain = |listener: &&Listener| matches!(listener.transport, Transport::Http(_));
+        let bind = config.listeners_of(port).find(plain)?.bind;
+        self.http_at(bind, port)
+    }
+
+    /// The same of the listener with this `bind`.
+    pub fn http_at<B>(
+        &self,
+        bind: Option<IpAddr>,
+        port: u16,
+    ) -> Option<
+        impl Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+        + use<B>,
+    >
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let config = self.config();
+        let listener = config.listeners_of(port).find(|listener| listener.bind == bind)?;
         let Transport::Http(routes) = &listener.transport else { return None };
         let id = self.0.builder.ids.get(listener, routes);
         let inner = http(&self.0);

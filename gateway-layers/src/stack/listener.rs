@@ -76,7 +76,12 @@ impl Bound {
     /// Where a port of the YAML really is; of several listeners, which differ in `bind`, the first.
     #[must_use]
     pub fn address(&self, port: u16) -> Option<SocketAddr> {
-        self.listeners.iter().find(|listener| listener.port == port).map(|listener| listener.address)
+        self.addresses(port).next()
+    }
+
+    /// Where all listeners of a port of the YAML really are.
+    pub fn addresses(&self, port: u16) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().filter(move |listener| listener.port == port).map(|listener| listener.address)
     }
 
     /// The sockets of each worker, for runtimes of one thread each.

@@ -155,7 +155,8 @@ impl Parts<'_> {
     }
 
     fn info(&mut self, cluster: &ClusterName) -> Arc<DestinationInfo> {
-        let new = || Arc::new(DestinationInfo::new(cluster.clone(), self.workers));
+        let namespace = self.clusters.get(cluster).and_then(Cluster::namespace);
+        let new = || Arc::new(DestinationInfo::new(cluster.clone(), self.workers).namespace(namespace.cloned()));
         self.destinations.entry(cluster.clone()).or_insert_with(new).clone()
     }
 }

@@ -65,6 +65,7 @@ pub struct Cluster(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: ClusterName,
+    namespace: Option<Arc<str>>,
     protocol: Protocol,
     connect_timeout: Duration,
     context: Context,
@@ -144,6 +145,7 @@ impl Cluster {
         };
         Self(Arc::new(Inner {
             name: cluster.name,
+            namespace: cluster.namespace,
             protocol: cluster.protocol,
             connect_timeout: cluster.connect_timeout,
             context: context.clone(),
@@ -157,6 +159,12 @@ impl Cluster {
     #[must_use]
     pub fn name(&self) -> &ClusterName {
         &self.0.name
+    }
+
+    /// The namespace of its service, if it is known.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&Arc<str>> {
+        self.0.namespace.as_ref()
     }
 
     /// The addresses as known now.
@@ -305,6 +313,7 @@ mod tests {
         let resolver = Arc::new(Answers(AtomicU32::new(0), answers));
         let model = model::Cluster {
             name: ClusterName { host: "a".into(), port: 80, subset: "".into() },
+            namespace: None,
             protocol: Protocol::Http1,
             endpoints,
             connect_timeout: Duration::from_secs(1),

@@ -11,6 +11,7 @@
 //! let cluster = Cluster::new(
 //!     Model {
 //!         name: ClusterName { host: "app".into(), port: 80, subset: "".into() },
+//!         namespace: None,
 //!         protocol: Protocol::Http1,
 //!         endpoints: Endpoints::Static(vec![Endpoint::new(([127, 0, 0, 1], 8080).into())]),
 //!         connect_timeout: std::time::Duration::from_secs(10),

@@ -30,6 +30,11 @@ pub(super) const KINDS: [&str; 14] = [
 /// Those that are read.
 pub(super) const READ: [&str; 4] = ["Gateway", "VirtualService", "DestinationRule", "ServiceEntry"];
 
+/// `Secret`, or a slip of it.
+pub(super) fn is_meant_as_secret(kind: &str) -> bool {
+    yaml::closest(kind, std::iter::once("Secret"), 0.9).is_some()
+}
+
 pub(super) fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
@@ -38,13 +43,21 @@ pub(super) fn is_istio(group: &str) -> bool {
     group == "istio.io" || group.ends_with(".istio.io")
 }
 
-/// What looks like one of Istio's kinds and is none: the field, what is wrong, the cure.
+/// What looks like one of Istio's kinds, or a Secret, and is none: the field, what is wrong, the cure.
 pub(super) fn slip(kind: &str, api_version: &str) -> Option<(&'static str, String, String)> {
     let group = group(api_version);
     if is_istio(group) {
         let meant = yaml::closest(kind, KINDS.iter().copied(), 0.9)?;
         let message = format!("there is no kind `{kind}`");
         return (meant != kind).then(|| ("kind", message, format!("did you mean `{meant}`?")));
+    }
+    // Not those of others: `bitnami.com/v1alpha1`, `SealedSecret`.
+    if is_meant_as_secret(kind) && matches!(group, "" | "core") {
+        return Some(if kind == "Secret" {
+            ("apiVersion", format!("`{api_version}` is not the API of Secret"), "write `apiVersion: v1`".to_owned())
+        } else {
+            ("kind", format!("there is no kind `{kind}`"), "did you mean `Secret`?".to_owned())
+        });
     }
     let meant = yaml::closest(kind, READ.iter().copied(), 0.95)?;
     // `networking.istio/v1`, `networking.istio.io`, `v1`; not `gateway.networking.k8s.io/v1`.

@@ -2,20 +2,18 @@
 
 mod conceal;
 mod kinds;
+mod secret;
+mod spec;
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use self::conceal::{hide_values, is_secret, names_a_secret, scrub};
-use self::kinds::{NETWORKING, NOT_TO_BE_SKIPPED, READ, VERSIONS, group, is_istio, slip};
-use super::{
-    DestinationRule, Gateway, Manifest, Object, ObjectMeta, Resources, Secret, SecretManifest, ServiceEntry, Source,
-    VirtualService, left_out,
-};
+use self::conceal::{is_secret, names_a_secret};
+use self::kinds::{NETWORKING, NOT_TO_BE_SKIPPED, READ, VERSIONS, group, is_istio, is_meant_as_secret, slip};
+use super::{DestinationRule, Gateway, Object, ObjectMeta, Resources, ServiceEntry, Source, VirtualService, left_out};
 use crate::diagnostic::{
     DUPLICATE_OBJECT, Diagnostic, ResourceId, SCHEMA, SKIPPED, Severity, SourceFile, UNSUPPORTED_KIND,
 };
@@ -103,8 +101,11 @@ impl Parser<'_> {
         let kind = text(root.get("kind"));
         let mut namespace = text(meta.and_then(|meta| meta.get("namespace")));
         if namespace.is_empty() {
-            let default =
-                if kind == "Secret" { &self.options.gateway_namespace } else { &self.options.default_namespace };
+            let default = if is_meant_as_secret(&kind) {
+                &self.options.gateway_namespace
+            } else {
+                &self.options.default_namespace
+            };
             namespace.clone_from(default);
         }
         ResourceId { kind, namespace, name: text(meta.and_then(|meta| meta.get("name"))) }
@@ -166,18 +167,13 @@ impl Parser<'_> {
                 let message = format!("`{}` is no version of {kind}", head.api_version);
                 self.error(head, &root, &Path::ROOT.key("apiVersion"), message)
                     .help(format!("write `{NETWORKING}/v1`"));
-                self.left_out(Source { file: Arc::clone(&head.file), root: Arc::new(root) }, head);
-                return;
             }
+            let sound = VERSIONS.contains(&version);
             match kind {
-                "Gateway" => self.spec::<Gateway>(root, head, &GATEWAY, |all| &mut all.gateways),
-                "VirtualService" => {
-                    self.spec::<VirtualService>(root, head, &VIRTUAL_SERVICE, |all| &mut all.virtual_services);
-                }
-                "DestinationRule" => {
-                    self.spec::<DestinationRule>(root, head, &DESTINATION_RULE, |all| &mut all.destination_rules);
-                }
-                _ => self.spec::<ServiceEntry>(root, head, &SERVICE_ENTRY, |all| &mut all.service_entries),
+                "Gateway" => self.spec::<Gateway>(root, head, sound),
+                "VirtualService" => self.spec::<VirtualService>(root, head, sound),
+                "DestinationRule" => self.spec::<DestinationRule>(root, head, sound),
+                _ => self.spec::<ServiceEntry>(root, head, sound),
             }
             return;
         }
@@ -206,78 +202,35 @@ impl Parser<'_> {
         let finding = self.error(head, &root, &path, format!("{kind} ({}) is not read", head.api_version));
         finding.code = SKIPPED;
         finding.severity = Severity::Note;
-    }
-
-    fn spec<T>(&mut self, mut root: Node, head: &Head, shape: &Shape, list: fn(&mut Resources) -> &mut Vec<Object<T>>)
-    where
-        T: Default + DeserializeOwned,
-    {
-        let manifest = self.manifest::<T>(&mut root, head, shape);
-        let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
-        match manifest {
-            Some(manifest) if self.is_named(&source, head) => {
-                let object = Object { id: head.id.clone(), meta: manifest.metadata, spec: manifest.spec, source };
-                list(&mut self.resources).push(object);
-            }
-            _ => self.left_out(source, head),
+        if group == NETWORKING && kind == "WorkloadEntry" {
+            let spec = left_out::workload_entry(&root);
+            let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
+            let entry = Object { id: head.id.clone(), meta: ObjectMeta::default(), spec, source };
+            self.resources.workload_entries.push(entry);
         }
     }
 
-    fn manifest<T>(&mut self, root: &mut Node, head: &Head, shape: &Shape) -> Option<Manifest<T>>
-    where
-        T: Default + DeserializeOwned,
-    {
-        if !self.fits(root, head, shape) {
-            return None;
-        }
-        if root.get("spec").is_none() {
-            self.error(head, root, &Path::ROOT, "`spec` is missing".to_owned());
-            return None;
-        }
-        self.typed(root, head)
-    }
-
-    /// Keeps what an object with an error closes.
+    /// Keeps what an object with an error closes, and that it is there.
     fn left_out(&mut self, source: Source, head: &Head) {
         let id = head.id.clone();
         let meta = ObjectMeta::default();
+        let left_out = &mut self.resources.left_out;
         match yaml::closest(&id.kind, READ.iter().copied(), 0.9) {
             Some("Gateway") => {
                 let spec = left_out::gateway(&source.root);
-                self.resources.left_out.gateways.push(Object { id, meta, spec, source });
+                left_out.gateways.push(Object { id, meta, spec, source });
             }
             Some("DestinationRule") => {
                 let spec = left_out::destination_rule(&source.root);
-                self.resources.left_out.destination_rules.push(Object { id, meta, spec, source });
+                left_out.destination_rules.push(Object { id, meta, spec, source });
             }
-            _ => {}
-        }
-    }
-
-    fn secret(&mut self, mut root: Node, head: &Head) {
-        let first = self.findings.len();
-        let fits = self.fits(&mut root, head, &SECRET);
-        for finding in &mut self.findings[first..] {
-            hide_values(finding, &root);
-        }
-        if !fits {
-            return;
-        }
-        let Some(manifest) = self.typed::<SecretManifest>(&root, head) else { return };
-        let meta: ObjectMeta = manifest.metadata.clone();
-        match Secret::decode(manifest) {
-            Ok(spec) => {
-                scrub(&mut root);
-                let source = Source { file: Arc::clone(&head.file), root: Arc::new(root) };
-                if self.is_named(&source, head) {
-                    self.resources.secrets.push(Object { id: head.id.clone(), meta, spec, source });
-                }
+            Some("ServiceEntry") => {
+                let spec = left_out::service_entry(&source.root);
+                left_out.service_entries.push(Object { id, meta, spec, source });
             }
-            Err(key) => {
-                let message = format!("the value of `{key}` is not base64");
-                let finding = self.error(head, &root, &Path::ROOT.key("data"), message);
-                finding.help("encode it, or put the text under `stringData`");
-            }
+            Some(_) => left_out.virtual_services.push(id),
+            None if is_meant_as_secret(&id.kind) => left_out.secrets.push(id),
+            None => {}
         }
     }
 
@@ -302,13 +255,17 @@ impl Parser<'_> {
         }
     }
 
-    /// An object must have a name, and no other of its kind may have it.
-    fn is_named(&mut self, source: &Source, head: &Head) -> bool {
-        let meta = Path::ROOT.key("metadata");
+    /// An object must have a name.
+    fn is_named(&mut self, root: &Node, head: &Head) -> bool {
         if head.id.name.is_empty() {
-            self.error(head, &source.root, &meta, "`metadata.name` is missing".to_owned());
-            return false;
+            self.error(head, root, &Path::ROOT.key("metadata"), "`metadata.name` is missing".to_owned());
         }
+        !head.id.name.is_empty()
+    }
+
+    /// No other object of its kind may have its name.
+    fn is_first(&mut self, source: &Source, head: &Head) -> bool {
+        let meta = Path::ROOT.key("metadata");
         let Some(first) = self.seen.get(&head.id) else {
             self.seen.insert(head.id.clone(), source.clone());
             return true;
@@ -361,16 +318,6 @@ fn around(root: &Node, at: usize) -> &Node {
     let items = items(root).filter(|_| is_list).unwrap_or_default();
     items.iter().find(|item| item.place.range.contains(&at)).map_or(root, |item| around(item, at))
 }
-
-fn shape<T: JsonSchema>() -> Shape {
-    Shape::of::<T>()
-}
-
-static GATEWAY: LazyLock<Shape> = LazyLock::new(shape::<Manifest<Gateway>>);
-static VIRTUAL_SERVICE: LazyLock<Shape> = LazyLock::new(shape::<Manifest<VirtualService>>);
-static DESTINATION_RULE: LazyLock<Shape> = LazyLock::new(shape::<Manifest<DestinationRule>>);
-static SERVICE_ENTRY: LazyLock<Shape> = LazyLock::new(shape::<Manifest<ServiceEntry>>);
-static SECRET: LazyLock<Shape> = LazyLock::new(shape::<SecretManifest>);
 
 #[cfg(test)]
 mod tests;

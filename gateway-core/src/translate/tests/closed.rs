@@ -99,3 +99,99 @@ fn what_cannot_be_read_closes_what_it_names() {
         assert_eq!(rule(open), 1, "{open}");
     }
 }
+
+/// Its author gave addresses: the name is not looked up because they cannot be read.
+#[test]
+fn the_host_of_a_service_entry_with_an_error_is_not_looked_up() {
+    let text = service("- route: [{destination: {host: api.com, port: {number: 80}}}]\n");
+    let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: api, namespace: app}\n\
+                 spec: {hosts: [API.com], resolution: STATIC, ports: [{number: 80, name: a, protocol: HTTP}], endpoints: \
+                 [{address: 10.0.0.1}]}\n";
+    let clusters = |entry: &str| alone(&format!("{text}{entry}")).0.clusters.len();
+    assert_eq!((clusters(""), clusters(entry)), (1, 1));
+    for (from, to) in [("address: 10", "adress: 10"), ("10.0.0.1", "a.com"), ("number: 80", "number: 0")] {
+        assert_eq!(clusters(&entry.replace(from, to)), 0, "{to}");
+    }
+}
+
+/// A Secret with an error is there: another one with a CA does not take its place.
+#[test]
+fn a_secret_with_an_error_is_there_and_of_no_use() {
+    let server = https("{mode: MUTUAL, credentialName: c}");
+    let pair =
+        "---\n{apiVersion: v1, kind: Secret, metadata: {name: c}, stringData: {tls.crt: C, tls.key: K, ca.crt: A}}\n";
+    let ca = |text: &str| {
+        let (config, findings) = alone(&format!("{server}{pair}---\n{text}\n"));
+        let name = |name: &str| crate::model::SecretName { namespace: "istio-system".into(), name: name.into() };
+        let found = config.secret(&name("c-cacert")).map(|secret| secret.ca.is_some());
+        (found, findings.iter().map(Diagnostic::short).collect::<Vec<_>>())
+    };
+    let good = "apiVersion: v1\nkind: Secret\nmetadata: {name: c-cacert}\ndata: {ca.crt: QQ==}";
+    assert_eq!(ca(good), (Some(true), vec![]));
+    assert_eq!(ca("{apiVersion: v1, kind: Service, metadata: {name: c-cacert}}").0, None);
+    for (from, to) in [
+        ("QQ==", "'%'"),
+        ("QQ==", "5"),
+        ("QQ==", "&a QQ=="),
+        ("\ndata", "\nx: 1\ndata"),
+        ("QQ==}", "QQ=="),
+        ("\ndata", "\ndta"),
+        ("metadata", "metadta"),
+        ("name: c-cacert", "nmae: c-cacert"),
+        ("kind: Secret", "kind: secret"),
+        ("kind: Secret", "kind: Secert"),
+        ("apiVersion: v1", "apiVersion: v2"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        let (found, findings) = ca(&text);
+        assert_eq!(found, Some(false), "{text} {findings:?}");
+        assert_eq!(findings.len(), 1, "{text} {findings:?}");
+    }
+    let (config, findings) = alone(&format!(
+        "{}---\n{}",
+        https("{mode: SIMPLE, credentialName: c}"),
+        good.replace("-cacert", "").replace("QQ==", "'%'")
+    ));
+    assert!(config.secrets[0].certificate.is_none());
+    assert_eq!(findings.len(), 1, "{findings:?}");
+}
+
+/// What a Gateway with an error redirects to https is not served in clear text by another Gateway of the port.
+#[test]
+fn a_redirect_of_a_gateway_with_an_error_stays() {
+    let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n")
+        .replace("gateways: [istio-system/gw]", "gateways: [istio-system/gw, istio-system/strict]");
+    let other = service("- redirect: {uri: /}\n").split_once("---\n").unwrap().1.replace("shop", "open");
+    let strict = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: strict, namespace: istio-system}\n\
+                  spec:\n  servers:\n  - port: {number: 80, name: http, protocol: HTTP}\n    \
+                  hosts: ['*.example.com']\n    tls: {httpsRedirect: true}\n";
+    let hosts = |strict: &str| {
+        let (config, _) = alone(&format!("{text}---\n{other}---\n{strict}"));
+        let table = config.listener(80).unwrap().route_configs().next().unwrap();
+        let redirected = table.virtual_hosts.iter().filter(|host| host.https_redirect);
+        redirected.map(|host| host.host.to_string()).collect::<Vec<_>>()
+    };
+    let expected = ["shop.example.com", "*.example.com"];
+    assert_eq!(hosts(strict), expected, "without an error");
+    for (from, to) in [
+        ("httpsRedirect: true", "httpsRedirect: true, x: 1"),
+        ("httpsRedirect: true", "httpRedirect: true"),
+        ("httpsRedirect: true", "httpsRedirect: 'true'"),
+        ("tls:", "tsl:"),
+        ("hosts: ['*.example.com']", "hosts: '*.example.com'"),
+        ("protocol: HTTP", "protocol: HTPP"),
+        ("protocol: HTTP", "protcol: HTTP"),
+        ("protocol: HTTP", "protocol: HTTP, targetPort: 80"),
+        ("  servers:\n", "  servers:\n  - port: {number: 81, name: tcp, protocol: TCP}\n    hosts: ['*']\n"),
+        ("name: strict", "nmae: strict"),
+    ] {
+        let text = strict.replacen(from, to, 1);
+        assert_ne!(text, strict, "{from}");
+        let mut found = hosts(&text);
+        found.retain(|host| host != "open.example.com");
+        assert_eq!(found, expected, "{to}");
+    }
+    for open in [strict.replace("Redirect: true", "Redirect: false, x: 1"), strict.replace("HTTP}", "HTTPS}")] {
+        assert_eq!(hosts(&open), [""; 0], "{open}");
+    }
+}

@@ -85,6 +85,9 @@ fn servers_are_merged_by_address() {
         let head = GATEWAY.split_once("- port").unwrap().0;
         let (config, findings) = alone(&format!("{head}{servers}"));
         assert!(findings.is_empty(), "{findings:?}");
+        let tables: HashSet<_> = config.listeners.iter().flat_map(|it| it.route_configs()).map(|it| &it.name).collect();
+        assert_eq!(tables.len(), config.listeners.len(), "each route table has a name of its own");
+        assert_eq!(config.listeners_of(80).count(), config.listeners.len());
         config.listeners.iter().map(|listener| listener.bind.map(|bind| bind.to_string())).collect::<Vec<_>>()
     };
     assert_eq!(listeners(["10.0.0.1", "10.0.0.2"]), [Some("10.0.0.1".to_owned()), Some("10.0.0.2".to_owned())]);

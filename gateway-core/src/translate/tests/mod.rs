@@ -1,6 +1,8 @@
 //! Translations as tables.
 
 mod closed;
+mod cures;
+mod drafts;
 mod gateways;
 mod recorded;
 
@@ -290,4 +292,35 @@ fn a_rule_beside_its_service_is_found_without_a_service_entry() {
         let timeout = config.clusters[0].connect_timeout;
         assert_eq!(timeout, std::time::Duration::from_secs(seconds), "{namespace} {export}");
     }
+}
+
+#[test]
+fn a_service_entry_that_selects_workload_entries_is_not_built() {
+    let entry = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: vm, namespace: app}\nspec:\n\
+                 \x20 hosts: [vm.com]\n  resolution: STATIC\n  ports: [{number: 80, name: http, protocol: HTTP}]\n\
+                 \x20 workloadSelector: {labels: {app: vm}}\n";
+    let workload = |namespace: &str, labels: &str| {
+        let text = format!(
+            "{entry}---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: w, namespace: \
+             {namespace}}}\nspec: {{address: 10.0.0.1, labels: {labels}}}\n"
+        );
+        codes(&text).into_iter().filter(|code| !code.starts_with("note")).collect::<Vec<_>>()
+    };
+    assert_eq!(workload("app", "{app: vm, version: v1}"), ["error GW0001 spec.workloadSelector"]);
+    assert_eq!(workload("app", "{app: other}"), [""; 0]);
+    assert_eq!(workload("other", "{app: vm}"), [""; 0]);
+}
+
+#[test]
+fn a_cluster_has_the_namespace_of_its_service() {
+    let namespace = |host: &str| {
+        let entry = "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e, namespace: \
+                     shop}\nspec: {hosts: [api.com], resolution: DNS, ports: [{number: 80, name: a, protocol: HTTP}]}\n";
+        let route = format!("- route: [{{destination: {{host: {host}, port: {{number: 80}}}}}}]\n");
+        let (config, _) = alone(&format!("{}{entry}", service(&route)));
+        config.clusters[0].namespace.as_deref().map(str::to_owned)
+    };
+    assert_eq!(namespace("api.com").as_deref(), Some("shop"));
+    assert_eq!(namespace("c").as_deref(), Some("app"));
+    assert_eq!(namespace("other.com"), None);
 }

@@ -11,7 +11,7 @@ use crate::yaml::Path;
 pub(in crate::translate) fn destination_rule(rule: &Object<DestinationRule>, report: &mut Report<'_>) {
     let spec = Path::ROOT.key("spec");
     let host = rule.spec.host.as_deref().unwrap_or_default();
-    report.check(&spec.key("host"), names::wildcard_domain(host));
+    names::check_host(host, &spec.key("host"), report);
     names::export_to(&rule.spec.export_to, rule.namespace(), false, &spec.key("exportTo"), report);
     if let Some(policy) = &rule.spec.traffic_policy {
         traffic_policy(policy, &spec.key("trafficPolicy"), report);

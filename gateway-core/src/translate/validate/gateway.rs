@@ -48,7 +48,10 @@ fn server(server: &Server, path: &Path<'_>, report: &mut Report<'_>) {
         let hosts = path.key("hosts");
         let path = hosts.index(n);
         if let Err(message) = server_host(host) {
-            report.error(&path, message);
+            report.error(&path, message).help = match host.parse::<IpAddr>() {
+                Ok(_) => Some("`*` takes the requests that name an address".to_owned()),
+                Err(_) => names::host_cure(host),
+            };
         }
     }
     if server.default_endpoint.is_some() {

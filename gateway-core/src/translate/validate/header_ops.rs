@@ -3,9 +3,9 @@
 use super::http_match::{bad_header_name, is_header_name};
 use crate::diagnostic::NO_EFFECT;
 use crate::istio::{HeaderOperations, Headers};
-use crate::template::Template;
+use crate::template::{OPERATORS, Template, TemplateError};
 use crate::translate::report::Report;
-use crate::yaml::Path;
+use crate::yaml::{Path, closest};
 
 /// Where the operations stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,9 @@ pub(super) fn header_ops(headers: &Headers, level: Level, path: &Path<'_>, repor
                 let entry = path.key(name);
                 self::name(name, request, &entry, report);
                 if let Err(error) = Template::header(value) {
-                    report.error(&entry, format!("the value of `{name}`: {error}"));
+                    let cure = cure(&error);
+                    let finding = report.error(&entry, format!("the value of `{name}`: {error}"));
+                    finding.help = cure;
                 }
             }
         }
@@ -67,6 +69,16 @@ pub(super) fn header_ops(headers: &Headers, level: Level, path: &Path<'_>, repor
     }
 }
 
+/// Of an operator that does not exist: that which does.
+fn cure(error: &TemplateError) -> Option<String> {
+    let TemplateError::Unknown(name) = error else { return None };
+    let shown = |name: &&str| format!("`%{name}%`");
+    Some(match closest(name, OPERATORS.into_iter(), 0.85) {
+        Some(near) => format!("did you mean {}?", shown(&near)),
+        None => format!("the operators are {}", OPERATORS.iter().map(shown).collect::<Vec<_>>().join(", ")),
+    })
+}
+
 fn name(name: &str, host_allowed: bool, path: &Path<'_>, report: &mut Report<'_>) {
     if is_host(name) {
         if !host_allowed {
@@ -76,7 +88,7 @@ fn name(name: &str, host_allowed: bool, path: &Path<'_>, report: &mut Report<'_>
     } else if name.starts_with(':') {
         report.error(path, format!("`{name}` cannot be changed")).help("use `rewrite` for path and authority");
     } else if !is_header_name(name) {
-        report.error(path, bad_header_name(name));
+        bad_header_name(name, path, report);
     } else if is_framing(name) {
         let message = format!("`{name}` is written by the gateway itself; changing it has no effect");
         report.warn(NO_EFFECT, path, message).help("remove it");

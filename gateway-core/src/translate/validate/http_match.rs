@@ -82,7 +82,7 @@ fn headers(
         }
         let pseudo = matches!(name.as_str(), ":method" | ":scheme" | ":authority" | ":path" | ":status");
         if !pseudo && !is_header_name(name) {
-            report.error(&entry, bad_header_name(name));
+            bad_header_name(name, &entry, report);
         }
         let absent = without && value.regex.as_deref() == Some("*");
         if !absent {
@@ -106,6 +106,17 @@ pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-pub(super) fn bad_header_name(name: &str) -> String {
-    if name.is_empty() { "a header name cannot be empty".to_owned() } else { format!("`{name}` is no header name") }
+/// Reports a name that no header has.
+pub(super) fn bad_header_name(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
+    if name.is_empty() {
+        report.error(path, "a header name cannot be empty");
+        return;
+    }
+    let near: String = name
+        .chars()
+        .map(|c| if c.is_ascii() && is_header_name(c.encode_utf8(&mut [0; 4])) { c } else { '-' })
+        .collect();
+    report
+        .error(path, format!("`{name}` is no header name"))
+        .help(format!("letters, digits and `-`, such as `{near}`"));
 }

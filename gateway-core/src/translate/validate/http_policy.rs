@@ -171,7 +171,7 @@ pub(super) fn cors(rule: &HttpRoute, path: &Path<'_>, report: &mut Report<'_>) {
         let list = path.key(field);
         for (n, name) in names.iter().enumerate() {
             if name != "*" && !is_header_name(name) {
-                report.error(&list.index(n), bad_header_name(name));
+                bad_header_name(name, &list.index(n), report);
             }
         }
     }

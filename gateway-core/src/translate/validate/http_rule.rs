@@ -117,7 +117,7 @@ pub(super) fn destination(destination: Option<&Destination>, path: &Path<'_>, re
     if host == "*" {
         report.error(&path.key("host"), "`*` is no destination").help("name a service");
     } else {
-        report.check(&path.key("host"), names::wildcard_domain(host));
+        names::check_host(host, &path.key("host"), report);
     }
     if let Some(subset) = destination.subset.as_deref().filter(|subset| !subset.is_empty())
         && !names::is_dns_label(subset)

@@ -41,7 +41,7 @@ fn hosts(service: &ServiceEntry, path: &Path<'_>, report: &mut Report<'_>) {
         if host == "*" {
             report.error(&path.index(n), "`*` is no name for a service");
         } else {
-            report.check(&path.index(n), names::wildcard_domain(host));
+            names::check_host(host, &path.index(n), report);
         }
     }
 }

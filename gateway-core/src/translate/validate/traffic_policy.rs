@@ -293,22 +293,12 @@ pub(super) fn not_built(policy: &TrafficPolicy, path: &Path<'_>, report: &mut Re
         let rest = LoadBalancer { simple: None, ..block.clone() };
         !default || rest != LoadBalancer::default()
     });
-    let pool = policy.connection_pool.as_ref().is_some_and(|block| {
-        let tcp = block.tcp.clone().unwrap_or_default();
-        let http = block.http.clone().unwrap_or_default();
-        // What translation takes over, and what is the default anyway.
-        let tcp = crate::istio::TcpPool {
-            connect_timeout: None,
-            max_connections: tcp.max_connections.filter(|n| *n > 0),
-            ..tcp
-        };
-        let http = crate::istio::HttpPool { h2_upgrade_policy: None, ..http };
-        tcp != crate::istio::TcpPool::default() || http != crate::istio::HttpPool::default()
-    });
+    if let Some(block) = &policy.connection_pool {
+        pool_not_built(block, &path.key("connectionPool"), report);
+    }
     let tls = policy.tls.as_ref().is_some_and(|tls| tls.mode.unwrap_or_default() != ClientTlsMode::Disable);
     let fields = [
         (balancer, "loadBalancer"),
-        (pool, "connectionPool"),
         (policy.outlier_detection.is_some(), "outlierDetection"),
         (tls, "tls"),
         (!policy.port_level_settings.is_empty(), "portLevelSettings"),
@@ -318,5 +308,29 @@ pub(super) fn not_built(policy: &TrafficPolicy, path: &Path<'_>, report: &mut Re
     ];
     for (_, field) in fields.iter().filter(|(given, _)| *given) {
         report.not_built(&path.key(field), format!("`{field}` with these settings"));
+    }
+}
+
+/// What the settings of connections cannot do yet; what is the default anyway is no difference.
+fn pool_not_built(block: &ConnectionPool, path: &Path<'_>, report: &mut Report<'_>) {
+    let tcp = block.tcp.clone().unwrap_or_default();
+    let http = block.http.clone().unwrap_or_default();
+    let fields = [
+        (tcp.max_connections.is_some_and(|n| n > 0), "tcp", "maxConnections"),
+        (tcp.tcp_keepalive.is_some(), "tcp", "tcpKeepalive"),
+        (tcp.max_connection_duration.is_some(), "tcp", "maxConnectionDuration"),
+        (tcp.idle_timeout.is_some(), "tcp", "idleTimeout"),
+        (http.http1_max_pending_requests.is_some(), "http", "http1MaxPendingRequests"),
+        (http.http2_max_requests.is_some(), "http", "http2MaxRequests"),
+        (http.max_requests_per_connection.is_some(), "http", "maxRequestsPerConnection"),
+        (http.max_retries.is_some(), "http", "maxRetries"),
+        (http.idle_timeout.is_some(), "http", "idleTimeout"),
+        (http.use_client_protocol.is_some(), "http", "useClientProtocol"),
+        (http.max_concurrent_streams.is_some(), "http", "maxConcurrentStreams"),
+        (http.http2_keep_alive.is_some(), "http", "http2KeepAlive"),
+    ];
+    for (_, half, field) in fields.iter().filter(|(given, ..)| *given) {
+        let half = path.key(half);
+        report.not_built(&half.key(field), format!("`{field}`"));
     }
 }

@@ -95,11 +95,12 @@ fn hosts(vs: &VirtualService, mesh: bool, path: &Path<'_>, report: &mut Report<'
             match host.parse::<IpAddr>() {
                 Ok(IpAddr::V6(_)) => {
                     let message = format!("`{host}` never fits: a request names it as `[{host}]`");
-                    report.warn(crate::diagnostic::NO_EFFECT, &entry, message);
+                    let finding = report.warn(crate::diagnostic::NO_EFFECT, &entry, message);
+                    finding.help("`*` takes the requests that name an address");
                 }
                 Ok(IpAddr::V4(_)) => {}
                 Err(_) => {
-                    report.error(&entry, message);
+                    report.error(&entry, message).help = names::host_cure(host);
                     continue;
                 }
             }
