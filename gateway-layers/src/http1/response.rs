@@ -2,7 +2,7 @@
 use bytes::{BufMut as _, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, DATE, SERVER, TRANSFER_ENCODING},
 };
 
 use super::head::length;
@@ -69,7 +69,8 @@ fn stated(headers: &mut HeaderMap) -> Option<u64> {
     stated
 }
 
-/// Writes a head: names in lower case, as Envoy does; `date` where there is none; `close`: the connection ends.
+/// Writes a head as Envoy does: names in lower case; `date` where there is none, before `server`; `connection: close`
+/// at the end.
 /// Tells whether it does, also by the headers themselves.
 pub(crate) fn write_head(
     out: &mut BytesMut,
@@ -84,25 +85,29 @@ pub(crate) fn write_head(
     out.put_u8(b' ');
     out.put_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
     out.put_slice(b"\r\n");
-    let (mut dated, mut closes) = (false, false);
+    let dated = headers.contains_key(DATE);
+    let mut closes = close;
     for (name, value) in headers {
-        write_field(out, name, value);
         match *name {
-            DATE => dated = true,
-            CONNECTION => closes |= says_close(value),
-            _ => {}
+            SERVER if !dated => {}
+            // Last of all, and once.
+            CONNECTION if says_close(value) => closes = true,
+            _ => write_field(out, name, value),
         }
     }
     if !dated {
         out.put_slice(b"date: ");
         out.put_slice(date);
         out.put_slice(b"\r\n");
+        for value in headers.get_all(SERVER) {
+            write_field(out, &SERVER, value);
+        }
     }
-    if close && !closes {
+    if closes {
         out.put_slice(b"connection: close\r\n");
     }
     out.put_slice(b"\r\n");
-    close || closes
+    closes
 }
 
 fn write_field(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
@@ -183,14 +188,15 @@ mod tests {
     fn heads_have_a_date_and_close_once() {
         let mut out = BytesMut::new();
         let mut headers = HeaderMap::new();
+        headers.insert(SERVER, HeaderValue::from_static("s"));
         headers.insert("x", HeaderValue::from_static("1"));
         write_head(&mut out, StatusCode::OK, &headers, b"now", true);
-        assert_eq!(&out[..], b"HTTP/1.1 200 OK\r\nx: 1\r\ndate: now\r\nconnection: close\r\n\r\n");
+        assert_eq!(&out[..], b"HTTP/1.1 200 OK\r\nx: 1\r\ndate: now\r\nserver: s\r\nconnection: close\r\n\r\n");
         headers.insert(DATE, HeaderValue::from_static("then"));
-        headers.insert(CONNECTION, HeaderValue::from_static("x, Close"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Close"));
         out.clear();
         write_head(&mut out, StatusCode::from_u16(599).expect("valid"), &headers, b"now", true);
-        assert_eq!(&out[..], b"HTTP/1.1 599 Unknown\r\nx: 1\r\ndate: then\r\nconnection: x, Close\r\n\r\n");
+        assert_eq!(&out[..], b"HTTP/1.1 599 Unknown\r\nserver: s\r\nx: 1\r\ndate: then\r\nconnection: close\r\n\r\n");
     }
 
     #[test]
