@@ -8,4 +8,5 @@ mod mission;
 mod slow;
 mod streaming;
 mod support;
+mod tls;
 mod traffic;

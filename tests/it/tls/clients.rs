@@ -1,0 +1,76 @@
+//! Client certificates: good ones, bad ones, none.
+use std::net::SocketAddr;
+
+use rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd};
+
+use super::{
+    certs::{self, Authority, Identity},
+    client::{Client, WAYS},
+    gateway, routes,
+};
+use crate::support::{Running, Seen, named};
+
+const HOST: &str = "admin.test";
+
+/// One server with these settings, whose Secret `pair` has this CA for clients, and the service behind it.
+async fn served(tls: &str, ca: &Authority) -> (Running, SocketAddr, Seen) {
+    let (admin, seen) = named("admin").await;
+    let pair = certs::server(ca, HOST);
+    let secret = certs::secret("pair", &pair, &[("ca.crt", &ca.pem())]);
+    let yaml = [gateway(&[(HOST, tls)]), routes("admin", HOST, admin), secret].concat();
+    let running = Running::start(&yaml);
+    let address = running.address(443);
+    (running, address, seen)
+}
+
+/// Bad certificates by their vice (rows S21 to S24).
+fn bad(ca: &Authority) -> Vec<(&'static str, Identity)> {
+    let good = || certs::params("client.test", ExtendedKeyUsagePurpose::ClientAuth);
+    let mut expired = good();
+    expired.not_after = date_time_ymd(2025, 1, 1);
+    let mut later = good();
+    later.not_before = date_time_ymd(2043, 1, 1);
+    let own = certs::key();
+    let self_signed = good().self_signed(&own).expect("sound");
+    let mut with_nul = good();
+    with_nul.subject_alt_names = vec![SanType::DnsName("client.test\0.evil.test".try_into().expect("ASCII"))];
+    let mut deep = vec![certs::intermediate("0", ca)];
+    for n in 1..200 {
+        deep.push(certs::intermediate(&n.to_string(), &deep[n - 1]));
+    }
+    let chain: Vec<_> = deep.iter().rev().map(|ca| ca.pem()).collect();
+    vec![
+        ("expired", certs::signed(&expired, ca)),
+        ("not valid yet", certs::signed(&later, ca)),
+        ("other CA", certs::client(&certs::authority("other"), &["client.test"])),
+        ("other CA of the same name", certs::client(&certs::authority("ca"), &["client.test"])),
+        ("for servers only", certs::server(ca, "client.test")),
+        ("self-signed", Identity { chain: self_signed.pem(), key: own.serialize_pem() }),
+        ("200 deep", certs::signed(&good(), &deep[199]).with_chain(&chain)),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mutual_lets_in_who_has_a_good_certificate_and_nobody_else() {
+    let ca = certs::authority("ca");
+    let (_running, to, seen) = served("mode: MUTUAL, credentialName: pair", &ca).await;
+    let bad = bad(&ca);
+    for way in WAYS {
+        let client = Client::new(HOST, way);
+        for (vice, identity) in &bad {
+            let refused = client.clone().with(identity).get(to, HOST).await;
+            assert!(refused.is_err(), "{vice}: {refused:?}");
+        }
+        assert!(client.get(to, HOST).await.is_err(), "none");
+    }
+    assert_eq!(seen.heads().len(), 0);
+    let direct = certs::client(&ca, &["client.test"]);
+    let below = certs::intermediate("below", &ca);
+    let indirect = certs::client(&below, &["client.test"]).with_chain(&[below.pem()]);
+    for way in WAYS {
+        for identity in [&direct, &indirect] {
+            let answer = Client::new(HOST, way).with(identity).get(to, HOST).await.expect("let in");
+            assert_eq!((answer.status, answer.body.as_str()), (200, "admin /"));
+        }
+    }
+}
