@@ -52,7 +52,7 @@ fn named(chain: &Chain, config: &Config) -> Vec<Named> {
     let mut out: Vec<_> = chain.tls.certificates.iter().map(|source| pair(source, config)).collect();
     match &chain.tls.client_auth {
         ClientAuth::None => {}
-        ClientAuth::Required(source) => out.push(authority(source, config)),
+        ClientAuth::Asked(policy) => out.push(authority(&policy.ca, config)),
     }
     out
 }

@@ -1,4 +1,5 @@
 //! The valid configuration: plain data, made by `translate` or by hand, compared with `==`.
+mod client_auth;
 mod cluster;
 mod headers;
 mod host;
@@ -10,6 +11,7 @@ mod route;
 mod tls;
 
 pub use self::{
+    client_auth::{ClientAuth, ClientPolicy},
     cluster::{Cluster, ClusterName, DnsName, Endpoint, Endpoints, Protocol},
     headers::{HeaderOp, HeaderOps},
     host::HostPattern,
@@ -23,9 +25,7 @@ pub use self::{
         Action, Destination, DirectResponse, Forward, HostRewrite, Mirror, PathRewrite, Redirect, RedirectPath, Route,
         UriScheme,
     },
-    tls::{
-        CaSource, CertificateSource, ClientAuth, Credential, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion,
-    },
+    tls::{CaSource, CertificateSource, Credential, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion},
 };
 
 /// Everything the gateway serves: what `translate` makes of the resources.

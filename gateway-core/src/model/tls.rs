@@ -1,6 +1,8 @@
 //! How TLS is terminated.
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use super::ClientAuth;
+
 /// The TLS settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
@@ -12,15 +14,6 @@ pub struct ServerTls {
     pub min_version: TlsVersion,
     /// Newest version.
     pub max_version: TlsVersion,
-}
-
-/// Whether a client certificate is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// `SIMPLE`.
-    None,
-    /// `MUTUAL`: a certificate of this CA, or no connection.
-    Required(CaSource),
 }
 
 /// TLS versions that the gateway speaks.

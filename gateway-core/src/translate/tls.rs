@@ -4,22 +4,29 @@ use std::sync::Arc;
 
 use super::Settings;
 use crate::istio::{self, Object, TlsMode, TlsProtocol};
-use crate::model::{CaSource, CertificateSource, ClientAuth, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion};
+use crate::model::{
+    CaSource, CertificateSource, ClientAuth, ClientPolicy, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion,
+};
 
 /// The TLS settings of a server that passed the checks.
 pub(super) fn server_tls(tls: &istio::ServerTls, settings: &Settings) -> ServerTls {
-    let client_auth = match tls.mode.unwrap_or_default() {
-        TlsMode::Mutual => ClientAuth::Required(client_ca(tls, settings)),
-        _ => ClientAuth::None,
-    };
     let min = tls.min_protocol_version.unwrap_or_default();
     let max = tls.max_protocol_version.unwrap_or_default();
     ServerTls {
         certificates: certificates(tls, settings),
-        client_auth,
+        client_auth: client_auth(tls, settings),
         min_version: if min == TlsProtocol::TlsV13 { TlsVersion::V1_3 } else { TlsVersion::V1_2 },
         max_version: if max == TlsProtocol::TlsV12 { TlsVersion::V1_2 } else { TlsVersion::V1_3 },
     }
+}
+
+fn client_auth(tls: &istio::ServerTls, settings: &Settings) -> ClientAuth {
+    let required = match tls.mode.unwrap_or_default() {
+        TlsMode::Mutual => true,
+        TlsMode::OptionalMutual => false,
+        _ => return ClientAuth::None,
+    };
+    ClientAuth::Asked(ClientPolicy { required, ca: client_ca(tls, settings) })
 }
 
 fn certificates(tls: &istio::ServerTls, settings: &Settings) -> Vec<CertificateSource> {

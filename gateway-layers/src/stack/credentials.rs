@@ -2,12 +2,12 @@
 use std::{fmt, fs, path::Path};
 
 use gateway_core::model::{
-    CaSource, CertificateSource, Chain, ClientAuth, Config, Credential, Origin, PemRole, Secret, ServerTls, TlsVersion,
-    Transport,
+    CaSource, CertificateSource, Chain, ClientAuth, ClientPolicy, Config, Credential, Origin, PemRole, Secret,
+    ServerTls, TlsVersion, Transport,
 };
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
 
-use crate::conn::tls::{CertificateError, certified_key, client_roots, server_config_with};
+use crate::conn::tls::{CertificateError, ClientCertificates, certified_key, client_roots, server_config_with};
 
 /// Something about a credential that its operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,16 +69,16 @@ fn build(tls: &ServerTls, config: &Config) -> Result<ServerConfig, Vec<Failure>>
     }
     let mut failures = Vec::new();
     let keys = tls.certificates.iter().filter_map(|source| kept(key(source, config), &mut failures)).collect();
-    let roots = match &tls.client_auth {
+    let clients = match &tls.client_auth {
         ClientAuth::None => None,
-        ClientAuth::Required(source) => kept(authority(source, config), &mut failures),
+        ClientAuth::Asked(policy) => kept(clients(policy, config), &mut failures),
     };
     if !failures.is_empty() {
         return Err(failures);
     }
     let refused =
         |reason: CertificateError| vec![Failure { error: true, message: reason.to_string(), credential: None }];
-    server_config_with(keys, roots, versions(tls)).map_err(refused)
+    server_config_with(keys, clients, versions(tls)).map_err(refused)
 }
 
 /// A part, or its failure put aside.
@@ -118,6 +118,11 @@ fn key(source: &CertificateSource, config: &Config) -> Result<CertifiedKey, Fail
             certified_key(&chain.0, &key.0).map_err(|reason| of_secret(secret, &reason))
         }
     }
+}
+
+fn clients(policy: &ClientPolicy, config: &Config) -> Result<ClientCertificates, Failure> {
+    let clients = ClientCertificates::of(authority(&policy.ca, config)?);
+    Ok(if policy.required { clients } else { clients.optional() })
 }
 
 fn authority(source: &CaSource, config: &Config) -> Result<RootCertStore, Failure> {

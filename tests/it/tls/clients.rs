@@ -8,7 +8,7 @@ use super::{
     client::{Client, WAYS},
     gateway, routes,
 };
-use crate::support::{Running, Seen, named};
+use crate::support::{Running, Seen, header, named};
 
 const HOST: &str = "admin.test";
 
@@ -72,5 +72,32 @@ async fn mutual_lets_in_who_has_a_good_certificate_and_nobody_else() {
             let answer = Client::new(HOST, way).with(identity).get(to, HOST).await.expect("let in");
             assert_eq!((answer.status, answer.body.as_str()), (200, "admin /"));
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn optional_mutual_takes_none_and_refuses_bad_ones() {
+    let ca = certs::authority("ca");
+    let (_running, to, seen) = served("mode: OPTIONAL_MUTUAL, credentialName: pair", &ca).await;
+    for way in WAYS {
+        let client = Client::new(HOST, way);
+        for (vice, identity) in &bad(&ca)[..4] {
+            let refused = client.clone().with(identity).get(to, HOST).await;
+            assert!(refused.is_err(), "{vice}: {refused:?}");
+        }
+        assert_eq!(seen.heads().len(), 0);
+
+        let answer = client.send(to, HOST, "Hash=forged").await.expect("none is good");
+        assert_eq!(answer.status, 200);
+        let head = seen.heads().pop().expect("a request");
+        assert_eq!(header(&head, "x-forwarded-client-cert"), None, "removed: {head}");
+
+        let good = client.with(&certs::client(&ca, &["client.test", "spiffe://test/client"]));
+        assert_eq!(good.send(to, HOST, "Hash=forged").await.expect("let in").status, 200);
+        let head = seen.heads().pop().expect("a request");
+        let told = header(&head, "x-forwarded-client-cert").expect("set");
+        assert!(told.starts_with("Hash=") && !told.contains("forged"), "{told}");
+        assert!(told.ends_with("Subject=\"CN=client.test\";URI=spiffe://test/client;DNS=client.test"), "{told}");
+        seen.heads.lock().expect("not poisoned").clear();
     }
 }

@@ -86,13 +86,17 @@ async fn a_session_does_not_outlive_its_policy() {
     let (ca, other) = (certs::authority("ca"), certs::authority("ca"));
     let pair = certs::server(&ca, "admin.test");
     let simple = one("SIMPLE", &pair, &ca, before);
+    let optional = one("OPTIONAL_MUTUAL", &pair, &ca, before);
     let mutual = one("MUTUAL", &pair, &ca, before);
     let now_mutual = one("MUTUAL", &pair, &ca, after);
     let now_other_ca = one("MUTUAL", &pair, &other, after);
     for way in WAYS {
         let nobody = Client::new("admin.test", way).resuming();
         let somebody = Client::new("admin.test", way).with(&certs::client(&ca, &["client.test"])).resuming();
-        for (client, old, new) in [(nobody, &simple, &now_mutual), (somebody, &mutual, &now_other_ca)] {
+        let open = Client::new("admin.test", way).resuming();
+        for (client, old, new) in
+            [(nobody, &simple, &now_mutual), (open, &optional, &now_mutual), (somebody, &mutual, &now_other_ca)]
+        {
             resumed(&client, old.address(443), "admin.test").await;
             let refused = client.get(new.address(443), "admin.test").await;
             assert!(refused.is_err(), "{refused:?}");

@@ -86,7 +86,6 @@ pub(super) fn server_tls(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'
         TlsMode::OptionalMutual => {
             certificates(tls, "OPTIONAL_MUTUAL", path, report);
             built_for_clients(tls, path, report);
-            report.not_built(&path.key("mode"), "mode OPTIONAL_MUTUAL");
         }
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
+    server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject as _},
 };
+
+use super::ClientCertificates;
 
 /// Why a credential is of no use. No text of the key is in it.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +87,8 @@ pub fn expiry(certificate: &[u8]) -> Option<i64> {
 /// If a part cannot be read.
 pub fn server_config(pairs: &[(&[u8], &[u8])], client_ca: Option<&[u8]>) -> Result<ServerConfig, CertificateError> {
     let keys = pairs.iter().map(|(chain, key)| certified_key(chain, key)).collect::<Result<_, _>>()?;
-    let roots = client_ca.map(client_roots).transpose()?;
-    server_config_with(keys, roots, rustls::DEFAULT_VERSIONS)
+    let clients = client_ca.map(client_roots).transpose()?.map(ClientCertificates::of);
+    server_config_with(keys, clients, rustls::DEFAULT_VERSIONS)
 }
 
 /// The same from parts that were read already.
@@ -95,17 +97,14 @@ pub fn server_config(pairs: &[(&[u8], &[u8])], client_ca: Option<&[u8]>) -> Resu
 /// If rustls refuses it.
 pub fn server_config_with(
     keys: Vec<CertifiedKey>,
-    client_roots: Option<RootCertStore>,
+    clients: Option<ClientCertificates>,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ServerConfig, CertificateError> {
     let provider = provider();
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions)?;
-    let builder = match client_roots {
+    let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(roots) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| CertificateError::Authority(error.to_string()))?)
-        }
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier(provider)?),
     };
     let keys = keys.into_iter().map(Arc::new).collect();
     let mut config = builder.with_cert_resolver(Arc::new(BySignatureScheme(keys)));

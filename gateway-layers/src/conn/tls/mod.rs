@@ -21,11 +21,13 @@
 //! # }
 //! ```
 mod client;
+mod client_auth;
 mod config;
 mod layer;
 mod table;
 
 pub use self::{
+    client_auth::ClientCertificates,
     config::{CertificateError, certified_key, client_roots, expiry, server_config, server_config_with},
     layer::{Tls, TlsLayer},
     table::{TlsServer, TlsTable},
