@@ -13,9 +13,16 @@ pub enum ClientAuth {
 /// Which client certificates are good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientPolicy {
-    /// `MUTUAL`: without a certificate there is no connection. `OPTIONAL_MUTUAL`: without one there is, but not with a
-    /// bad one.
+    /// Without a certificate there is no connection: `MUTUAL`, and `OPTIONAL_MUTUAL` with one of the lists below. Else
+    /// there is one, but not with a bad certificate.
     pub required: bool,
     /// Who must have signed it.
     pub ca: CaSource,
+    /// `subjectAltNames`: it must have one of these DNS names or URIs. Empty: any.
+    pub subject_alt_names: Vec<String>,
+    /// `verifyCertificateHash`: SHA-256 values of good certificates. If this and `key_hashes` are empty: any; else it
+    /// must be in one of the two.
+    pub certificate_hashes: Vec<[u8; 32]>,
+    /// `verifyCertificateSpki`: SHA-256 values of good public keys.
+    pub key_hashes: Vec<[u8; 32]>,
 }

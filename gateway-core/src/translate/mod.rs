@@ -16,6 +16,7 @@ mod hosts;
 mod listeners;
 mod missing;
 mod names;
+mod pins;
 mod policies;
 mod protocol;
 mod re2;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Settings;
+use super::{Settings, pins};
 use crate::istio::{self, Object, TlsMode, TlsProtocol};
 use crate::model::{
     CaSource, CertificateSource, ClientAuth, ClientPolicy, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion,
@@ -21,12 +21,20 @@ pub(super) fn server_tls(tls: &istio::ServerTls, settings: &Settings) -> ServerT
 }
 
 fn client_auth(tls: &istio::ServerTls, settings: &Settings) -> ClientAuth {
-    let required = match tls.mode.unwrap_or_default() {
-        TlsMode::Mutual => true,
-        TlsMode::OptionalMutual => false,
-        _ => return ClientAuth::None,
-    };
-    ClientAuth::Asked(ClientPolicy { required, ca: client_ca(tls, settings) })
+    let mode = tls.mode.unwrap_or_default();
+    if !matches!(mode, TlsMode::Mutual | TlsMode::OptionalMutual) {
+        return ClientAuth::None;
+    }
+    // As Envoy does it: a list that nobody without a certificate can be in.
+    let listed = [&tls.subject_alt_names, &tls.verify_certificate_hash, &tls.verify_certificate_spki];
+    ClientAuth::Asked(ClientPolicy {
+        required: mode == TlsMode::Mutual || listed.iter().any(|list| !list.is_empty()),
+        ca: client_ca(tls, settings),
+        subject_alt_names: tls.subject_alt_names.clone(),
+        // What is no hash was an error; were it not, it would be the hash of nothing.
+        certificate_hashes: tls.verify_certificate_hash.iter().map(|it| pins::hash(it).unwrap_or_default()).collect(),
+        key_hashes: tls.verify_certificate_spki.iter().map(|it| pins::spki(it).unwrap_or_default()).collect(),
+    })
 }
 
 fn certificates(tls: &istio::ServerTls, settings: &Settings) -> Vec<CertificateSource> {

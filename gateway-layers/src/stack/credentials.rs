@@ -121,7 +121,9 @@ fn key(source: &CertificateSource, config: &Config) -> Result<CertifiedKey, Fail
 }
 
 fn clients(policy: &ClientPolicy, config: &Config) -> Result<ClientCertificates, Failure> {
-    let clients = ClientCertificates::of(authority(&policy.ca, config)?);
+    let clients = ClientCertificates::of(authority(&policy.ca, config)?)
+        .with_names(policy.subject_alt_names.iter().cloned())
+        .with_hashes(policy.certificate_hashes.iter().copied(), policy.key_hashes.iter().copied());
     Ok(if policy.required { clients } else { clients.optional() })
 }
 

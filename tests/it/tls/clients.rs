@@ -1,14 +1,15 @@
 //! Client certificates: good ones, bad ones, none.
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::Stdio};
 
 use rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd};
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
     certs::{self, Authority, Identity},
     client::{Client, WAYS},
     gateway, routes,
 };
-use crate::support::{Running, Seen, header, named};
+use crate::support::{Running, Seen, curl, header, named, pem};
 
 const HOST: &str = "admin.test";
 
@@ -100,4 +101,92 @@ async fn optional_mutual_takes_none_and_refuses_bad_ones() {
         assert!(told.ends_with("Subject=\"CN=client.test\";URI=spiffe://test/client;DNS=client.test"), "{told}");
         seen.heads.lock().expect("not poisoned").clear();
     }
+}
+
+/// A hash as `openssl` writes it, with colons or in base64, of a certificate or its public key.
+async fn openssl_hash(identity: &Identity, of_key: bool) -> String {
+    let hash = if of_key {
+        "openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64"
+    } else {
+        "openssl x509 -noout -fingerprint -sha256 | cut -d= -f2"
+    };
+    let mut shell = Command::new("sh");
+    let mut shell = shell.args(["-c", hash]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+    let mut stdin = shell.stdin.take().expect("piped");
+    stdin.write_all(identity.chain.as_bytes()).await.expect("open");
+    drop(stdin);
+    let done = shell.wait_with_output().await.expect("ended");
+    String::from_utf8(done.stdout).expect("text").trim().to_owned()
+}
+
+/// Names and hashes of good certificates, each list alone and together: by the CA's signature alone nobody gets in, and
+/// with a list nobody without a certificate.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_cas_certificates_only_the_listed_ones_are_let_in() {
+    let ca = certs::authority("ca");
+    let one = certs::client(&ca, &["one.test", "spiffe://test/One"]);
+    let two = certs::client(&ca, &["two.test", "x.one.test", "spiffe://test/one", "spiffe://test/One/x"]);
+    // Its name is that of its subject alone.
+    let mut subject = certs::params("one.test", ExtendedKeyUsagePurpose::ClientAuth);
+    subject.subject_alt_names.clear();
+    let subject = certs::signed(&subject, &ca);
+    let forged = certs::client(&certs::authority("ca"), &["one.test", "spiffe://test/One"]);
+    let (hash, other_hash) = (openssl_hash(&one, false).await, openssl_hash(&two, false).await);
+    let (spki, other_spki) = (openssl_hash(&one, true).await, openssl_hash(&two, true).await);
+    let plain = hash.replace(':', "").to_lowercase();
+    let lists = [
+        "subjectAltNames: [spiffe://test/One]".to_owned(),
+        "subjectAltNames: [nobody.test, One.Test]".to_owned(),
+        format!("verifyCertificateHash: ['{hash}']"),
+        format!("verifyCertificateHash: ['{}', {plain}]", "0".repeat(64)),
+        format!("verifyCertificateSpki: ['{spki}']"),
+        format!("verifyCertificateHash: ['{}'], verifyCertificateSpki: ['{spki}']", "0".repeat(64)),
+        format!("subjectAltNames: [one.test], verifyCertificateSpki: ['{spki}', '{other_spki}']"),
+        format!("subjectAltNames: [one.test, two.test], verifyCertificateHash: ['{hash}']"),
+    ];
+    for list in lists {
+        for mode in ["MUTUAL", "OPTIONAL_MUTUAL"] {
+            let (_running, to, seen) = served(&format!("mode: {mode}, credentialName: pair, {list}"), &ca).await;
+            for way in WAYS {
+                let client = Client::new(HOST, way);
+                for identity in [&two, &subject, &forged] {
+                    let refused = client.clone().with(identity).get(to, HOST).await;
+                    assert!(refused.is_err(), "{list}: {refused:?}");
+                }
+                assert!(client.get(to, HOST).await.is_err(), "{list}: none");
+                assert_eq!(client.with(&one).get(to, HOST).await.expect("let in").status, 200, "{list}");
+            }
+            assert_eq!(seen.heads().len(), WAYS.len());
+        }
+    }
+    for contradiction in [
+        format!("subjectAltNames: [one.test], verifyCertificateHash: ['{other_hash}']"),
+        "subjectAltNames: ['']".to_owned(),
+        "subjectAltNames: ['*.test']".to_owned(),
+    ] {
+        let (_running, to, seen) = served(&format!("mode: MUTUAL, credentialName: pair, {contradiction}"), &ca).await;
+        for way in WAYS {
+            assert!(Client::new(HOST, way).with(&one).get(to, HOST).await.is_err(), "{contradiction}");
+        }
+        assert_eq!(seen.heads().len(), 0);
+    }
+}
+
+/// DEV: also where Istio forgets them.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_count_with_certificates_of_files_too() {
+    let (a, seen) = named("a").await;
+    let [chain, key, ca] = ["a-cert.pem", "a-cert.key", "ca.pem"].map(pem);
+    let tls = format!(
+        "mode: MUTUAL, serverCertificate: {chain}, privateKey: {key}, caCertificates: {ca}, \
+         verifyCertificateHash: ['{}']",
+        "0".repeat(64)
+    );
+    let running = Running::start(&[gateway(&[("a.com", &tls)]), routes("a", "a.com", a)].concat());
+    let to = format!("::{}", running.address(443));
+    let [cert, key] = ["client-good.pem", "client-good.key"].map(pem);
+    let (answer, code) =
+        curl(&["--connect-to", &to, "--cacert", &ca, "--cert", &cert, "--key", &key, "https://a.com/"]).await;
+    assert!(answer.is_empty() && code != 0, "{answer}");
+    assert_eq!(seen.heads().len(), 0);
 }

@@ -5,7 +5,8 @@ use super::*;
 /// Objects with errors are not served; what they close does not become open.
 #[test]
 fn what_has_an_error_closes_what_it_names() {
-    let strict = https("{mode: MUTUAL, credentialName: c, subjectAltNames: [x]}").replace("name: tls", "name: strict");
+    let strict =
+        https("{mode: MUTUAL, credentialName: c, verifyCertificateHash: [x]}").replace("name: tls", "name: strict");
     let all = https("{mode: SIMPLE, credentialName: c}").replace("a.com", "'*'");
     let (config, findings) = alone(&format!("{strict}---\n{all}"));
     assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");

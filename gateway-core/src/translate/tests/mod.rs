@@ -5,6 +5,7 @@ mod cures;
 mod drafts;
 mod gateways;
 mod recorded;
+mod server_tls;
 
 use super::*;
 use crate::diagnostic::{Severity, SourceFile};

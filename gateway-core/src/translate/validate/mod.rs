@@ -3,6 +3,7 @@
 //! Each check looks at one object alone. A missing Gateway, service or Secret is no error of the object that names it.
 
 mod actions;
+mod client_tls;
 mod destination_rule;
 mod gateway;
 mod header_ops;

@@ -1,5 +1,6 @@
 //! TLS settings of a Gateway server.
 
+use super::client_tls;
 use crate::diagnostic::{CREDENTIAL, NEEDS_MESH, NO_EFFECT, SURPRISE};
 use crate::istio::{ServerTls, TlsMode, TlsProtocol};
 use crate::translate::protocol::Protocol;
@@ -64,7 +65,7 @@ pub(super) fn server_tls(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'
     }
     versions(tls, path, report);
     ciphers(tls, path, report);
-    pins(tls, path, report);
+    client_tls::pins(tls, path, report);
     match tls.mode.unwrap_or_default() {
         TlsMode::Passthrough => passthrough(tls, path, report),
         TlsMode::AutoPassthrough => {
@@ -78,14 +79,17 @@ pub(super) fn server_tls(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'
             finding.code = NEEDS_MESH;
             finding.help("use MUTUAL with a credential");
         }
-        TlsMode::Simple => certificates(tls, "SIMPLE", path, report),
+        TlsMode::Simple => {
+            certificates(tls, "SIMPLE", path, report);
+            client_tls::not_asked(tls, path, report);
+        }
         TlsMode::Mutual => {
             certificates(tls, "MUTUAL", path, report);
-            built_for_clients(tls, path, report);
+            client_tls::asked(tls, path, report);
         }
         TlsMode::OptionalMutual => {
             certificates(tls, "OPTIONAL_MUTUAL", path, report);
-            built_for_clients(tls, path, report);
+            client_tls::asked(tls, path, report);
         }
     }
 }
@@ -224,37 +228,5 @@ fn ciphers(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
         report.error(&list, "none of these cipher suites can be spoken").help("remove the list");
     } else if usable > 0 && usable < USABLE_CIPHERS.len() {
         report.not_built(&list, "a choice of cipher suites").help("remove the list: the default has only strong ones");
-    }
-}
-
-/// Pinned client certificates: Envoy refuses lists whose entries have the wrong length.
-fn pins(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
-    for (n, hash) in tls.verify_certificate_hash.iter().enumerate() {
-        if !(64..=95).contains(&hash.len()) {
-            let list = path.key("verifyCertificateHash");
-            report
-                .error(&list.index(n), format!("`{hash}` is no SHA-256 of a certificate"))
-                .help("64 hexadecimal digits, with or without colons");
-        }
-    }
-    for (n, hash) in tls.verify_certificate_spki.iter().enumerate() {
-        if hash.len() != 44 {
-            let list = path.key("verifyCertificateSpki");
-            report.error(&list.index(n), format!("`{hash}` is no SHA-256 of a key")).help("44 characters of base64");
-        }
-    }
-}
-
-/// What the verification of client certificates cannot do yet.
-fn built_for_clients(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
-    let fields = [
-        (!tls.subject_alt_names.is_empty(), "subjectAltNames"),
-        (!tls.verify_certificate_hash.is_empty(), "verifyCertificateHash"),
-        (!tls.verify_certificate_spki.is_empty(), "verifyCertificateSpki"),
-        (set(&tls.ca_crl), "caCrl"),
-        (tls.insecure_skip_verify == Some(true), "insecureSkipVerify"),
-    ];
-    for (_, field) in fields.iter().filter(|(given, _)| *given) {
-        report.not_built(&path.key(field), format!("`{field}`"));
     }
 }

@@ -13,7 +13,7 @@ use x509_parser::{
 pub(super) fn forwarded_client_cert(der: &[u8]) -> Option<HeaderValue> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let mut out =
-        format!("Hash={};Cert=\"{}\";Subject=\"{}\"", sha256(der)?, escaped_pem(der), subject_of(&certificate));
+        format!("Hash={};Cert=\"{}\";Subject=\"{}\"", hex(&sha256(der)?), escaped_pem(der), subject_of(&certificate));
     let names = certificate.subject_alternative_name().ok().flatten();
     let names = names.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
     let mut uris = names.iter().filter_map(|name| match name {
@@ -80,14 +80,18 @@ fn escaped(value: &str) -> String {
     out
 }
 
-fn sha256(der: &[u8]) -> Option<String> {
-    let suites = rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES.iter();
-    let mut hashes = suites.filter_map(|suite| suite.tls13()).map(|suite| suite.common.hash_provider);
-    let hash = hashes.find(|hash| hash.algorithm() == HashAlgorithm::SHA256)?.hash(der);
-    Some(hash.as_ref().iter().fold(String::with_capacity(64), |mut out, byte| {
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
-    }))
+    })
+}
+
+/// As rustls has it: no cryptography of another library for this.
+pub(super) fn sha256(bytes: &[u8]) -> Option<[u8; 32]> {
+    let suites = rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES.iter();
+    let mut hashes = suites.filter_map(|suite| suite.tls13()).map(|suite| suite.common.hash_provider);
+    hashes.find(|hash| hash.algorithm() == HashAlgorithm::SHA256)?.hash(bytes).as_ref().try_into().ok()
 }
 
 /// PEM, with newline, blank, `+`, `/`, `=` percent-encoded, as Envoy does.

@@ -1,0 +1,66 @@
+//! What is asked of clients, and what is agreed on with them.
+
+use super::*;
+use crate::model::{ClientAuth, ClientPolicy};
+
+const FILES: &str = "serverCertificate: /c, privateKey: /k, caCertificates: /a";
+
+/// The findings about settings with certificates in files.
+fn found(tls: &str) -> Vec<String> {
+    codes(&https(&format!("{{{FILES}, {tls}}}")))
+}
+
+fn policy(tls: &str) -> ClientPolicy {
+    let (config, findings) = alone(&https(&format!("{{{FILES}, {tls}}}")));
+    let Some(listener) = config.listener(443) else { panic!("{findings:?}") };
+    let Transport::Tls(chains) = &listener.transport else { panic!("clear text") };
+    match &chains[0].tls.client_auth {
+        ClientAuth::Asked(policy) => policy.clone(),
+        ClientAuth::None => panic!("no client certificate is asked for"),
+    }
+}
+
+#[test]
+fn lists_of_good_client_certificates() {
+    let zeros = "0".repeat(64);
+    let policy_of = |mode: &str, list: &str| policy(&format!("mode: {mode}, {list}"));
+    for (mode, list, required) in [
+        ("MUTUAL", "subjectAltNames: []", true),
+        ("OPTIONAL_MUTUAL", "subjectAltNames: []", false),
+        ("OPTIONAL_MUTUAL", "subjectAltNames: [a.com]", true),
+        ("OPTIONAL_MUTUAL", &format!("verifyCertificateHash: ['{zeros}']"), true),
+        ("OPTIONAL_MUTUAL", "verifyCertificateSpki: ['AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=']", true),
+    ] {
+        assert_eq!(policy_of(mode, list).required, required, "{mode} {list}");
+    }
+    let all = policy(&format!("mode: MUTUAL, subjectAltNames: [a, 'spiffe://b'], verifyCertificateHash: ['{zeros}']"));
+    assert_eq!((all.certificate_hashes, all.key_hashes), (vec![[0; 32]], vec![]));
+    assert_eq!(all.subject_alt_names, ["a", "spiffe://b"]);
+}
+
+#[test]
+fn lists_that_cannot_work_are_told() {
+    let at = |field: &str| format!("spec.servers[0].tls.{field}");
+    let right_length = "z".repeat(64);
+    let cases = [
+        (
+            "mode: MUTUAL, verifyCertificateHash: [abc]",
+            vec![format!("error IST0106 {}", at("verifyCertificateHash[0]"))],
+        ),
+        (
+            &*format!("mode: MUTUAL, verifyCertificateHash: [{right_length}]"),
+            vec![format!("error IST0106 {}", at("verifyCertificateHash[0]"))],
+        ),
+        (
+            &*format!("mode: MUTUAL, verifyCertificateSpki: ['{}']", "!".repeat(44)),
+            vec![format!("error IST0106 {}", at("verifyCertificateSpki[0]"))],
+        ),
+        (
+            "mode: SIMPLE, subjectAltNames: [a.com]",
+            vec![format!("warning {} {}", crate::diagnostic::NO_EFFECT, at("subjectAltNames"))],
+        ),
+    ];
+    for (tls, expected) in cases {
+        assert_eq!(found(tls), expected, "{tls}");
+    }
+}
