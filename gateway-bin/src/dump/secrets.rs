@@ -52,7 +52,12 @@ fn named(chain: &Chain, config: &Config) -> Vec<Named> {
     let mut out: Vec<_> = chain.tls.certificates.iter().map(|source| pair(source, config)).collect();
     match &chain.tls.client_auth {
         ClientAuth::None => {}
-        ClientAuth::Asked(policy) => out.push(authority(&policy.ca, config)),
+        ClientAuth::Asked(policy) => {
+            let mut ca = authority(&policy.ca, config);
+            // A list that is of no use takes its CA with it.
+            ca.parts.extend(policy.crl.clone().map(|path| Credential::File(path, PemRole::ClientCrl)));
+            out.push(ca);
+        }
     }
     out
 }
@@ -92,7 +97,10 @@ fn authority(source: &CaSource, config: &Config) -> Named {
                 name: name.map(ToString::to_string).unwrap_or_default(),
                 kind,
                 pem: ca.ok_or_else(|| "has no CA".to_owned()),
-                parts: name.map(|name| Credential::Secret(name.clone(), PemRole::ClientCa)).into_iter().collect(),
+                parts: [PemRole::ClientCa, PemRole::ClientCrl]
+                    .into_iter()
+                    .filter_map(|role| Some(Credential::Secret(name?.clone(), role)))
+                    .collect(),
             }
         }
     }

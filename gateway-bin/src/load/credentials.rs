@@ -43,8 +43,12 @@ fn cure(credential: &Credential) -> &'static str {
             "name a PEM file that this process can read, with the certificate's own key"
         }
         Credential::File(_, PemRole::ClientCa) => "name a PEM file that this process can read, with CA certificates",
+        Credential::File(_, PemRole::ClientCrl) => {
+            "name a PEM file that this process can read, with revocation lists: `openssl crl -in FILE -text` shows one"
+        }
         Credential::Secret(_, PemRole::Chain) => "give it the certificate as PEM, then those that it was signed with",
         Credential::Secret(_, PemRole::Key) => "give it the certificate's own key as PEM",
         Credential::Secret(_, PemRole::ClientCa) => "give it the certificates of the CA as PEM",
+        Credential::Secret(_, PemRole::ClientCrl) => "give it the CA's revocation lists as PEM, or remove the key",
     }
 }

@@ -1,4 +1,6 @@
 //! What is asked of TLS clients.
+use std::path::PathBuf;
+
 use super::tls::CaSource;
 
 /// Whether a client certificate is asked for.
@@ -18,6 +20,9 @@ pub struct ClientPolicy {
     pub required: bool,
     /// Who must have signed it.
     pub ca: CaSource,
+    /// `caCrl`: a PEM file of revocation lists, beside those in the CA's secret. With any list the chain up to the CA must
+    /// be in lists that are signed and not out of date.
+    pub crl: Option<PathBuf>,
     /// `subjectAltNames`: it must have one of these DNS names or URIs. Empty: any.
     pub subject_alt_names: Vec<String>,
     /// `verifyCertificateHash`: SHA-256 values of good certificates. If this and `key_hashes` are empty: any; else it

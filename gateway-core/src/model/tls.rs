@@ -72,6 +72,8 @@ pub struct Secret {
     pub certificate: Option<(Pem, Pem)>,
     /// The client CA.
     pub ca: Option<Pem>,
+    /// Which of its certificates are revoked.
+    pub crl: Option<Pem>,
 }
 
 /// One PEM text of a credential: what a message about it can point at.
@@ -92,6 +94,8 @@ pub enum PemRole {
     Key,
     /// The CA of client certificates.
     ClientCa,
+    /// Which of its certificates are revoked.
+    ClientCrl,
 }
 
 /// A PEM text. Never shown: it may be a key.

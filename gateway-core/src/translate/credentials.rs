@@ -75,7 +75,7 @@ fn by_name(
     let of_ca = tls.ca_cert_credential_name.as_deref().is_some_and(|name| !name.is_empty());
     let list = path.key("credentialNames");
     let listed = credentials(tls).iter().position(|text| text.rsplit('/').next() == Some(&name.name));
-    if role == PemRole::ClientCa && of_ca {
+    if matches!(role, PemRole::ClientCa | PemRole::ClientCrl) && of_ca {
         mark(gateway, &path.key("caCertCredentialName"), finding);
     } else if let Some(n) = listed.filter(|_| !tls.credential_names.is_empty()) {
         mark(gateway, &list.index(n), finding);
@@ -100,6 +100,7 @@ const fn field(role: PemRole) -> &'static str {
         PemRole::Chain => "serverCertificate",
         PemRole::Key => "privateKey",
         PemRole::ClientCa => "caCertificates",
+        PemRole::ClientCrl => "caCrl",
     }
 }
 
@@ -108,6 +109,7 @@ fn text(entry: &TlsCertificate, role: PemRole) -> Option<&str> {
         PemRole::Chain => entry.server_certificate.as_deref(),
         PemRole::Key => entry.private_key.as_deref(),
         PemRole::ClientCa => entry.ca_certificates.as_deref(),
+        PemRole::ClientCrl => None,
     }
 }
 
@@ -137,7 +139,7 @@ spec:
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: two}, data: {cert: eA==, key: eA==, tls.crt: eA==}}
 ---
-{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {cacert: eA==}}
+{apiVersion: v1, kind: Secret, metadata: {name: ca}, data: {cacert: eA==, crl: eA==}}
 ";
 
     #[test]
@@ -152,6 +154,7 @@ spec:
             (secret("one", PemRole::Key), "stringData[\"tls.key\"]", vec![15, 8]),
             (secret("two", PemRole::Chain), "data.cert", vec![17, 8]),
             (secret("ca", PemRole::ClientCa), "data.cacert", vec![19, 9]),
+            (secret("ca", PemRole::ClientCrl), "data.crl", vec![19, 9]),
             (
                 Credential::File("/b.key".into(), PemRole::Key),
                 "spec.servers[1].tls.tlsCertificates[1].privateKey",

@@ -155,7 +155,7 @@ impl Secrets<'_> {
     fn find(&mut self, name: &SecretName) -> Option<&Secret> {
         if !self.found.contains_key(name) {
             // One with an error is there, and of no use: no other may serve in its place.
-            let unusable = || Secret { name: name.clone(), certificate: None, ca: None };
+            let unusable = || Secret { name: name.clone(), certificate: None, ca: None, crl: None };
             let left_out = self.is_left_out(name).then(unusable);
             let secret = left_out.or_else(|| self.object(name).map(tls::secret))?;
             self.found.insert(name.clone(), secret);
@@ -165,13 +165,6 @@ impl Secrets<'_> {
 
     fn without_ca(&self, name: &SecretName, field: &Path<'_>, report: &mut Report<'_>) {
         if self.is_left_out(name) {
-            return;
-        }
-        if self.object(name).is_some_and(tls::has_crl) {
-            let finding = report.not_built(field, format!("the revocation list in the Secret `{name}`"));
-            finding.notes.clear();
-            finding.note("connections to this server fail: without the list revoked certificates would be let in");
-            finding.help("remove `ca.crl` (or `crl`) from the Secret");
             return;
         }
         let message = format!("the Secret `{name}` has no client CA: connections to this server fail");

@@ -30,6 +30,7 @@ fn client_auth(tls: &istio::ServerTls, settings: &Settings) -> ClientAuth {
     ClientAuth::Asked(ClientPolicy {
         required: mode == TlsMode::Mutual || listed.iter().any(|list| !list.is_empty()),
         ca: client_ca(tls, settings),
+        crl: tls.ca_crl.as_deref().filter(|path| !path.is_empty()).map(Into::into),
         subject_alt_names: tls.subject_alt_names.clone(),
         // What is no hash was an error; were it not, it would be the hash of nothing.
         certificate_hashes: tls.verify_certificate_hash.iter().map(|it| pins::hash(it).unwrap_or_default()).collect(),
@@ -82,13 +83,8 @@ pub(super) fn secret_name(text: &str, settings: &Settings) -> SecretName {
 /// The first pair of which neither is empty; its content is not looked at.
 const CERTIFICATE_KEYS: [(&str, &str); 2] = [("cert", "key"), ("tls.crt", "tls.key")];
 const CA_KEYS: [&str; 2] = ["cacert", "ca.crt"];
-/// Revocation lists; they are not built, so a CA with one lets nobody in.
+/// Revocation lists, in the order of [`CA_KEYS`] that they belong to.
 const CRL_KEYS: [&str; 2] = ["crl", "ca.crl"];
-
-/// Whether revoked client certificates are listed.
-pub(super) fn has_crl(object: &Object<istio::Secret>) -> bool {
-    CRL_KEYS.iter().any(|key| object.spec.values.get(*key).is_some_and(|value| !value.is_empty()))
-}
 
 /// The key whose value serves as this, if one is there.
 pub(super) fn key_of(secret: &istio::Secret, role: PemRole) -> Option<&'static str> {
@@ -98,6 +94,12 @@ pub(super) fn key_of(secret: &istio::Secret, role: PemRole) -> Option<&'static s
         PemRole::Chain => pair().map(|(chain, _)| chain),
         PemRole::Key => pair().map(|(_, key)| key),
         PemRole::ClientCa => CA_KEYS.into_iter().find(|key| there(key)),
+        PemRole::ClientCrl => {
+            let ca = CA_KEYS.into_iter().position(there)?;
+            // One under the name that goes with the other CA counts if it is the only one: a list of revoked
+            // certificates is never passed over.
+            [CRL_KEYS[ca], CRL_KEYS[1 - ca]].into_iter().find(|key| there(key))
+        }
     }
 }
 
@@ -109,6 +111,5 @@ pub(super) fn secret(object: &Object<istio::Secret>) -> Secret {
     };
     let name = SecretName { namespace: object.namespace().into(), name: object.name().into() };
     let certificate = pem(PemRole::Chain).zip(pem(PemRole::Key));
-    let ca = pem(PemRole::ClientCa).filter(|_| !has_crl(object));
-    Secret { name, certificate, ca }
+    Secret { name, certificate, ca: pem(PemRole::ClientCa), crl: pem(PemRole::ClientCrl) }
 }

@@ -3,9 +3,9 @@ use std::{fmt, fs, path::Path};
 
 use gateway_core::model::{
     CaSource, CertificateSource, Chain, ClientAuth, ClientPolicy, Config, Credential, Origin, PemRole, Secret,
-    ServerTls, TlsVersion, Transport,
+    SecretName, ServerTls, TlsVersion, Transport,
 };
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
+use rustls::{ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
 
 use crate::conn::tls::{CertificateError, ClientCertificates, certified_key, client_roots, server_config_with};
 
@@ -102,12 +102,8 @@ fn key(source: &CertificateSource, config: &Config) -> Result<CertifiedKey, Fail
     match source {
         CertificateSource::Files { chain, key } => {
             let texts = (file(chain, PemRole::Chain)?, file(key, PemRole::Key)?);
-            certified_key(&texts.0, &texts.1).map_err(|reason| {
-                let role = role(&reason);
-                let path = if role == PemRole::Key { key } else { chain };
-                let message = format!("{}: {reason}", path.display());
-                Failure { error: true, message, credential: Some(Credential::File(path.clone(), role)) }
-            })
+            certified_key(&texts.0, &texts.1)
+                .map_err(|reason| of_file(if role(&reason) == PemRole::Key { key } else { chain }, &reason))
         }
         CertificateSource::Secret(name) => {
             let secret =
@@ -121,29 +117,42 @@ fn key(source: &CertificateSource, config: &Config) -> Result<CertifiedKey, Fail
 }
 
 fn clients(policy: &ClientPolicy, config: &Config) -> Result<ClientCertificates, Failure> {
-    let clients = ClientCertificates::of(authority(&policy.ca, config)?)
+    let mut clients = match &policy.ca {
+        CaSource::File(path) => {
+            let roots = client_roots(&file(path, PemRole::ClientCa)?);
+            ClientCertificates::of(roots.map_err(|reason| of_file(path, &reason))?)
+        }
+        CaSource::Secrets(names) => of_authority(names, config)?,
+    };
+    if let Some(path) = &policy.crl {
+        let lists = file(path, PemRole::ClientCrl)?;
+        clients = clients.with_crls(&lists).map_err(|reason| of_file(path, &reason))?;
+    }
+    let clients = clients
         .with_names(policy.subject_alt_names.iter().cloned())
         .with_hashes(policy.certificate_hashes.iter().copied(), policy.key_hashes.iter().copied());
     Ok(if policy.required { clients } else { clients.optional() })
 }
 
-fn authority(source: &CaSource, config: &Config) -> Result<RootCertStore, Failure> {
-    match source {
-        CaSource::File(path) => client_roots(&file(path, PemRole::ClientCa)?).map_err(|reason| Failure {
-            error: true,
-            message: format!("{}: {reason}", path.display()),
-            credential: Some(Credential::File(path.clone(), PemRole::ClientCa)),
-        }),
-        CaSource::Secrets(names) => {
-            let listed = || names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let found: Option<&Secret> = names.iter().find_map(|name| config.secret(name));
-            let found = found.ok_or_else(|| Failure::warning(format!("none of the secrets {} exists", listed())))?;
-            let ca = found.ca.as_ref();
-            let ca =
-                ca.ok_or_else(|| Failure::warning(format!("secret {} has no CA for client certificates", found.name)))?;
-            client_roots(&ca.0).map_err(|reason| of_secret(found, &reason))
-        }
-    }
+/// The CA of the first secret that exists, with its revocation lists.
+fn of_authority(names: &[SecretName], config: &Config) -> Result<ClientCertificates, Failure> {
+    let listed = || names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let found: Option<&Secret> = names.iter().find_map(|name| config.secret(name));
+    let found = found.ok_or_else(|| Failure::warning(format!("none of the secrets {} exists", listed())))?;
+    let ca = found.ca.as_ref();
+    let ca = ca.ok_or_else(|| Failure::warning(format!("secret {} has no CA for client certificates", found.name)))?;
+    let clients = client_roots(&ca.0).map(ClientCertificates::of);
+    let clients = match &found.crl {
+        Some(lists) => clients.and_then(|clients| clients.with_crls(&lists.0)),
+        None => clients,
+    };
+    clients.map_err(|reason| of_secret(found, &reason))
+}
+
+/// A file that is there and of no use.
+fn of_file(path: &Path, reason: &CertificateError) -> Failure {
+    let message = format!("{}: {reason}", path.display());
+    Failure { error: true, message, credential: Some(Credential::File(path.to_owned(), role(reason))) }
 }
 
 /// A secret that is there and of no use: only its servers' handshakes fail.
@@ -160,6 +169,7 @@ const fn role(reason: &CertificateError) -> PemRole {
     match reason {
         CertificateError::Certificate(_) => PemRole::Chain,
         CertificateError::Authority(_) => PemRole::ClientCa,
+        CertificateError::Revocation(_) => PemRole::ClientCrl,
         CertificateError::Key(_) | CertificateError::Mismatch(_) | CertificateError::Tls(_) => PemRole::Key,
     }
 }

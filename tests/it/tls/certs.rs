@@ -1,7 +1,8 @@
 //! Certificates made for one test, good and bad ones.
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, RevokedCertParams,
+    SanType, SerialNumber, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
@@ -86,6 +87,32 @@ pub(super) fn signed(params: &CertificateParams, issuer: &Authority) -> Identity
     let key = key();
     let cert = params.signed_by(&key, issuer).expect("sound");
     Identity { chain: cert.pem(), key: key.serialize_pem() }
+}
+
+/// A client's certificate with this number.
+pub(super) fn numbered(issuer: &Authority, number: u64) -> Identity {
+    let mut params = params("client.test", ExtendedKeyUsagePurpose::ClientAuth);
+    params.serial_number = Some(number.into());
+    signed(&params, issuer)
+}
+
+/// The numbers that a CA has revoked, until the end of this year.
+pub(super) fn crl(issuer: &Authority, numbers: &[u64], until: i32) -> String {
+    let revoked = |number: &u64| RevokedCertParams {
+        serial_number: SerialNumber::from(*number),
+        revocation_time: date_time_ymd(2024, 2, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let params = CertificateRevocationListParams {
+        this_update: date_time_ymd(2024, 2, 1),
+        next_update: date_time_ymd(until, 12, 31),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: numbers.iter().map(revoked).collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    params.signed_by(issuer).expect("sound").pem().expect("PEM")
 }
 
 /// A Secret in the gateway's namespace: a chain with its key, and more keys.

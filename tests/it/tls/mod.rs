@@ -5,6 +5,7 @@ mod client;
 mod clients;
 mod names;
 mod resumption;
+mod revocation;
 
 use std::net::SocketAddr;
 

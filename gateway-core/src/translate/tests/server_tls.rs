@@ -39,6 +39,31 @@ fn lists_of_good_client_certificates() {
 }
 
 #[test]
+fn revocation_lists_are_files_or_in_the_secret_of_the_ca() {
+    assert_eq!(policy("mode: MUTUAL, caCrl: /r").crl, Some("/r".into()));
+    assert_eq!(policy("mode: OPTIONAL_MUTUAL, caCrl: ''").crl, None);
+    assert_eq!(found("mode: SIMPLE, caCrl: /r"), ["error IST0106 spec.servers[0].tls.caCrl"]);
+    let named = "{mode: MUTUAL, credentialName: c, caCrl: /r}";
+    assert_eq!(codes(&https(named))[0], "error IST0106 spec.servers[0].tls.caCrl");
+    for (data, expected) in [
+        ("{ca.crt: A, ca.crl: R}", Some("R")),
+        ("{cacert: A, crl: R}", Some("R")),
+        ("{cacert: A, ca.crt: B, crl: R, ca.crl: S}", Some("R")),
+        ("{ca.crt: B, crl: R, ca.crl: S}", Some("S")),
+        ("{ca.crt: A, crl: R}", Some("R")),
+        ("{ca.crt: A, ca.crl: ''}", None),
+        ("{ca.crl: R}", None),
+    ] {
+        let secret = format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: c, namespace: istio-system}}\nstringData: {data}\n"
+        );
+        let (config, _) = alone(&format!("{}{secret}", https("{mode: MUTUAL, credentialName: c}")));
+        let crl = config.secrets[0].crl.as_ref().map(|pem| String::from_utf8_lossy(&pem.0).into_owned());
+        assert_eq!(crl.as_deref(), expected, "{data}");
+    }
+}
+
+#[test]
 fn lists_that_cannot_work_are_told() {
     let at = |field: &str| format!("spec.servers[0].tls.{field}");
     let right_length = "z".repeat(64);

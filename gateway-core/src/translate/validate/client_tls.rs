@@ -24,10 +24,8 @@ pub(super) fn pins(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
 
 /// Mode MUTUAL or OPTIONAL_MUTUAL: what the verification of client certificates cannot do yet.
 pub(super) fn asked(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
-    let crl = tls.ca_crl.as_deref().is_some_and(|text| !text.is_empty());
-    let fields = [(crl, "caCrl"), (tls.insecure_skip_verify == Some(true), "insecureSkipVerify")];
-    for (_, field) in fields.iter().filter(|(given, _)| *given) {
-        report.not_built(&path.key(field), format!("`{field}`"));
+    if tls.insecure_skip_verify == Some(true) {
+        report.not_built(&path.key("insecureSkipVerify"), "`insecureSkipVerify`");
     }
 }
 

@@ -5,13 +5,13 @@ use rustls::{
     CertificateError as Reason, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
     SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::CryptoProvider,
+    crypto::{CryptoProvider, aws_lc_rs},
     server::{
-        WebPkiClientVerifier,
+        VerifierBuilderError, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject as _};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
 
 use super::{CertificateError, client::sha256};
@@ -21,6 +21,7 @@ use super::{CertificateError, client::sha256};
 pub struct ClientCertificates {
     roots: RootCertStore,
     required: bool,
+    crls: Vec<CertificateRevocationListDer<'static>>,
     lists: Lists,
 }
 
@@ -52,7 +53,7 @@ impl ClientCertificates {
     #[must_use]
     pub const fn of(roots: RootCertStore) -> Self {
         let lists = Lists { names: Vec::new(), certificates: Vec::new(), keys: Vec::new() };
-        Self { roots, required: true, lists }
+        Self { roots, required: true, crls: Vec::new(), lists }
     }
 
     /// Lets clients in that have no certificate; a bad one is refused all the same. Lists do not change this.
@@ -60,6 +61,23 @@ impl ClientCertificates {
     pub fn optional(mut self) -> Self {
         self.required = false;
         self
+    }
+
+    /// Refuses what these PEM lists revoke, and with them every certificate up to the CA of which no list is there that
+    /// its issuer has signed and that is not out of date.
+    ///
+    /// # Errors
+    /// If there is no list, or a broken one: it is never left out.
+    pub fn with_crls(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
+        let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
+        let found = found.map_err(|error| CertificateError::Revocation(error.to_string()))?;
+        if found.is_empty() {
+            return Err(CertificateError::Revocation("no X509 CRL block".to_owned()));
+        }
+        self.crls.extend(found);
+        // Read now: later nobody knows which text it was.
+        self.clone().verifier(Arc::new(aws_lc_rs::default_provider()))?;
+        Ok(self)
     }
 
     /// Only certificates that have one of these DNS names (in any case) or URIs. None at all: any.
@@ -87,8 +105,12 @@ impl ClientCertificates {
         provider: Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots), provider);
+        let builder = builder.with_crls(self.crls).enforce_revocation_expiration();
         let builder = if self.required { builder } else { builder.allow_unauthenticated() };
-        let inner = builder.build().map_err(|error| CertificateError::Authority(error.to_string()))?;
+        let inner = builder.build().map_err(|error| match error {
+            VerifierBuilderError::InvalidCrl(error) => CertificateError::Revocation(Error::from(error).to_string()),
+            error => CertificateError::Authority(error.to_string()),
+        })?;
         Ok(if self.lists.are_empty() { inner } else { Arc::new(Listed { inner, lists: self.lists }) })
     }
 }

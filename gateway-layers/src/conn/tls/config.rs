@@ -30,6 +30,9 @@ pub enum CertificateError {
     /// The CA has no usable certificate.
     #[error("no usable CA certificate: {0}")]
     Authority(String),
+    /// A list of revoked certificates is broken, or none.
+    #[error("no usable revocation list: {0}")]
+    Revocation(String),
     /// rustls refuses the whole.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
