@@ -30,4 +30,7 @@ pub struct ClientPolicy {
     pub certificate_hashes: Vec<[u8; 32]>,
     /// `verifyCertificateSpki`: SHA-256 values of good public keys.
     pub key_hashes: Vec<[u8; 32]>,
+    /// `insecureSkipVerify`: also certificates that `ca` has not signed, or that have ended. Not revoked ones, and the
+    /// lists count.
+    pub insecure_skip_verify: bool,
 }

@@ -35,6 +35,7 @@ fn client_auth(tls: &istio::ServerTls, settings: &Settings) -> ClientAuth {
         // What is no hash was an error; were it not, it would be the hash of nothing.
         certificate_hashes: tls.verify_certificate_hash.iter().map(|it| pins::hash(it).unwrap_or_default()).collect(),
         key_hashes: tls.verify_certificate_spki.iter().map(|it| pins::spki(it).unwrap_or_default()).collect(),
+        insecure_skip_verify: tls.insecure_skip_verify == Some(true),
     })
 }
 

@@ -131,6 +131,7 @@ fn clients(policy: &ClientPolicy, config: &Config) -> Result<ClientCertificates,
     let clients = clients
         .with_names(policy.subject_alt_names.iter().cloned())
         .with_hashes(policy.certificate_hashes.iter().copied(), policy.key_hashes.iter().copied());
+    let clients = if policy.insecure_skip_verify { clients.without_verification() } else { clients };
     Ok(if policy.required { clients } else { clients.optional() })
 }
 

@@ -190,3 +190,28 @@ async fn lists_count_with_certificates_of_files_too() {
     assert!(answer.is_empty() && code != 0, "{answer}");
     assert_eq!(seen.heads().len(), 0);
 }
+
+/// Anything goes that is a certificate with its key; lists count all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_verification_any_certificate_is_let_in_and_told_of() {
+    let ca = certs::authority("ca");
+    let skip = "credentialName: pair, insecureSkipVerify: true";
+    for mode in ["MUTUAL", "OPTIONAL_MUTUAL"] {
+        let (_running, to, seen) = served(&format!("mode: {mode}, {skip}"), &ca).await;
+        for way in WAYS {
+            for (vice, identity) in &bad(&ca)[..6] {
+                let answer = Client::new(HOST, way).with(identity).get(to, HOST).await.expect("let in");
+                assert_eq!(answer.status, 200, "{vice}");
+                let head = seen.heads().pop().expect("a request");
+                assert!(header(&head, "x-forwarded-client-cert").is_some_and(|it| it.starts_with("Hash=")), "{head}");
+            }
+            let without = Client::new(HOST, way).get(to, HOST).await;
+            assert_eq!(without.is_ok(), mode == "OPTIONAL_MUTUAL", "{without:?}");
+        }
+    }
+    let (_running, to, seen) = served(&format!("mode: MUTUAL, {skip}, subjectAltNames: [other.test]"), &ca).await;
+    for way in WAYS {
+        assert!(Client::new(HOST, way).with(&certs::client(&ca, &["client.test"])).get(to, HOST).await.is_err());
+    }
+    assert_eq!(seen.heads().len(), 0);
+}

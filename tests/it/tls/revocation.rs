@@ -34,7 +34,7 @@ async fn a_revoked_certificate_is_refused() {
     let below = certs::intermediate("below", &ca);
     let indirect = |number| certs::numbered(&below, number).with_chain(&[below.pem()]);
     let lists = [certs::crl(&ca, &[7], 2043), certs::crl(&below, &[8], 2043)].concat();
-    for mode in ["MUTUAL", "OPTIONAL_MUTUAL"] {
+    for mode in ["MUTUAL", "OPTIONAL_MUTUAL", "MUTUAL, insecureSkipVerify: true"] {
         let (running, seen) = served(mode, &ca.pem(), &lists).await;
         for (identity, expected) in [
             (certs::numbered(&ca, 7), false),

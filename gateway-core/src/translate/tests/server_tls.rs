@@ -84,6 +84,10 @@ fn lists_that_cannot_work_are_told() {
             "mode: SIMPLE, subjectAltNames: [a.com]",
             vec![format!("warning {} {}", crate::diagnostic::NO_EFFECT, at("subjectAltNames"))],
         ),
+        (
+            "mode: OPTIONAL_MUTUAL, insecureSkipVerify: true",
+            vec![format!("warning {} {}", crate::diagnostic::SURPRISE, at("insecureSkipVerify"))],
+        ),
     ];
     for (tls, expected) in cases {
         assert_eq!(found(tls), expected, "{tls}");

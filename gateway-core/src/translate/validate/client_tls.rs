@@ -1,6 +1,6 @@
 //! What a Gateway server asks of client certificates.
 
-use crate::diagnostic::NO_EFFECT;
+use crate::diagnostic::{NO_EFFECT, SURPRISE};
 use crate::istio::ServerTls;
 use crate::translate::{pins, report::Report};
 use crate::yaml::Path;
@@ -22,10 +22,13 @@ pub(super) fn pins(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Mode MUTUAL or OPTIONAL_MUTUAL: what the verification of client certificates cannot do yet.
+/// Mode MUTUAL or OPTIONAL_MUTUAL.
 pub(super) fn asked(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
     if tls.insecure_skip_verify == Some(true) {
-        report.not_built(&path.key("insecureSkipVerify"), "`insecureSkipVerify`");
+        let message = "any client certificate is taken: of another CA, self-signed, expired";
+        let finding = report.warn(SURPRISE, &path.key("insecureSkipVerify"), message);
+        finding.note("upstreams cannot tell: x-forwarded-client-cert describes it like a verified one");
+        finding.help("remove it, and give the CA of your clients");
     }
 }
 

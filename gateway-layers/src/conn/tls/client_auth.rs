@@ -21,6 +21,7 @@ use super::{CertificateError, client::sha256};
 pub struct ClientCertificates {
     roots: RootCertStore,
     required: bool,
+    verified: bool,
     crls: Vec<CertificateRevocationListDer<'static>>,
     lists: Lists,
 }
@@ -37,6 +38,8 @@ struct Lists {
 #[derive(Debug)]
 struct Listed {
     inner: Arc<dyn ClientCertVerifier>,
+    /// What rustls says counts.
+    verified: bool,
     lists: Lists,
 }
 
@@ -53,7 +56,7 @@ impl ClientCertificates {
     #[must_use]
     pub const fn of(roots: RootCertStore) -> Self {
         let lists = Lists { names: Vec::new(), certificates: Vec::new(), keys: Vec::new() };
-        Self { roots, required: true, crls: Vec::new(), lists }
+        Self { roots, required: true, verified: true, crls: Vec::new(), lists }
     }
 
     /// Lets clients in that have no certificate; a bad one is refused all the same. Lists do not change this.
@@ -100,6 +103,14 @@ impl ClientCertificates {
         self
     }
 
+    /// Takes certificates of any issuer and age, but not revoked ones, and not without their key. What is said of the
+    /// client afterwards is what it says of itself: such a server knows nobody.
+    #[must_use]
+    pub fn without_verification(mut self) -> Self {
+        self.verified = false;
+        self
+    }
+
     pub(super) fn verifier(
         self,
         provider: Arc<CryptoProvider>,
@@ -111,7 +122,8 @@ impl ClientCertificates {
             VerifierBuilderError::InvalidCrl(error) => CertificateError::Revocation(Error::from(error).to_string()),
             error => CertificateError::Authority(error.to_string()),
         })?;
-        Ok(if self.lists.are_empty() { inner } else { Arc::new(Listed { inner, lists: self.lists }) })
+        let Self { verified, lists, .. } = self;
+        Ok(if verified && lists.are_empty() { inner } else { Arc::new(Listed { inner, verified, lists }) })
     }
 }
 
@@ -148,13 +160,19 @@ impl Lists {
     }
 }
 
+/// The certificate itself is sound, and nobody has withdrawn it.
+const fn is_distrust(reason: &Reason) -> bool {
+    !matches!(reason, Reason::Revoked | Reason::BadEncoding)
+}
+
 impl ClientCertVerifier for Listed {
     fn client_auth_mandatory(&self) -> bool {
         self.inner.client_auth_mandatory()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
+        // A client chooses by them, and would come without a certificate that is taken here.
+        if self.verified { self.inner.root_hint_subjects() } else { &[] }
     }
 
     fn verify_client_cert(
@@ -163,9 +181,14 @@ impl ClientCertVerifier for Listed {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.inner.verify_client_cert(certificate, intermediates, now)?;
+        let taken = match self.inner.verify_client_cert(certificate, intermediates, now) {
+            Err(Error::InvalidCertificate(reason)) if !self.verified && is_distrust(&reason) => {
+                ClientCertVerified::assertion()
+            }
+            judged => judged?,
+        };
         self.lists.judge(certificate)?;
-        Ok(verified)
+        Ok(taken)
     }
 
     fn verify_tls12_signature(
