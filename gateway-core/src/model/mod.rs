@@ -1,4 +1,5 @@
 //! The valid configuration: plain data, made by `translate` or by hand, compared with `==`.
+mod cipher_suite;
 mod client_auth;
 mod cluster;
 mod headers;
@@ -11,6 +12,7 @@ mod route;
 mod tls;
 
 pub use self::{
+    cipher_suite::CipherSuite,
     client_auth::{ClientAuth, ClientPolicy},
     cluster::{Cluster, ClusterName, DnsName, Endpoint, Endpoints, Protocol},
     headers::{HeaderOp, HeaderOps},

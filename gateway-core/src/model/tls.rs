@@ -1,7 +1,7 @@
 //! How TLS is terminated.
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use super::ClientAuth;
+use super::{CipherSuite, ClientAuth};
 
 /// The TLS settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct ServerTls {
     pub min_version: TlsVersion,
     /// Newest version.
     pub max_version: TlsVersion,
+    /// For TLS 1.2, most wanted first. Empty: all, as the client wants.
+    pub cipher_suites: Vec<CipherSuite>,
 }
 
 /// TLS versions that the gateway speaks.

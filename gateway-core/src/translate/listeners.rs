@@ -184,6 +184,7 @@ fn closed(server: &Wanted<'_>, at: &str) -> Chain {
             client_auth: ClientAuth::None,
             min_version: TlsVersion::V1_2,
             max_version: TlsVersion::V1_3,
+            cipher_suites: Vec::new(),
         },
         routes: RouteConfig { name, virtual_hosts: Vec::new(), origins: vec![origin.clone()] },
         origin,

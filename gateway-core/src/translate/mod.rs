@@ -4,6 +4,7 @@
 //! Secret closes stays closed, and the host of a bad ServiceEntry is not looked up elsewhere; the hosts of a bad VirtualService get what the others say, as in Istio, which never stores it.
 
 mod actions;
+mod cipher_suites;
 mod clusters;
 mod conditions;
 mod credentials;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Settings, pins};
+use super::{Settings, cipher_suites::Choice, pins};
 use crate::istio::{self, Object, TlsMode, TlsProtocol};
 use crate::model::{
     CaSource, CertificateSource, ClientAuth, ClientPolicy, Pem, PemRole, Secret, SecretName, ServerTls, TlsVersion,
@@ -17,6 +17,7 @@ pub(super) fn server_tls(tls: &istio::ServerTls, settings: &Settings) -> ServerT
         client_auth: client_auth(tls, settings),
         min_version: if min == TlsProtocol::TlsV13 { TlsVersion::V1_3 } else { TlsVersion::V1_2 },
         max_version: if max == TlsProtocol::TlsV12 { TlsVersion::V1_2 } else { TlsVersion::V1_3 },
+        cipher_suites: Choice::of(&tls.cipher_suites).suites,
     }
 }
 

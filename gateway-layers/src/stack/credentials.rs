@@ -2,10 +2,10 @@
 use std::{fmt, fs, path::Path};
 
 use gateway_core::model::{
-    CaSource, CertificateSource, Chain, ClientAuth, ClientPolicy, Config, Credential, Origin, PemRole, Secret,
+    self, CaSource, CertificateSource, Chain, ClientAuth, ClientPolicy, Config, Credential, Origin, PemRole, Secret,
     SecretName, ServerTls, TlsVersion, Transport,
 };
-use rustls::{ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
+use rustls::{CipherSuite, ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
 
 use crate::conn::tls::{CertificateError, ClientCertificates, certified_key, client_roots, server_config_with};
 
@@ -78,7 +78,7 @@ fn build(tls: &ServerTls, config: &Config) -> Result<ServerConfig, Vec<Failure>>
     }
     let refused =
         |reason: CertificateError| vec![Failure { error: true, message: reason.to_string(), credential: None }];
-    server_config_with(keys, clients, versions(tls)).map_err(refused)
+    server_config_with(keys, clients, versions(tls), &suites(tls)).map_err(refused)
 }
 
 /// A part, or its failure put aside.
@@ -96,6 +96,18 @@ const fn versions(tls: &ServerTls) -> &'static [&'static SupportedProtocolVersio
         (TlsVersion::V1_3, _) => ONLY_1_3,
         (TlsVersion::V1_2, TlsVersion::V1_3) => BOTH,
     }
+}
+
+fn suites(tls: &ServerTls) -> Vec<CipherSuite> {
+    let suite = |suite: &model::CipherSuite| match suite {
+        model::CipherSuite::EcdsaAes128 => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        model::CipherSuite::RsaAes128 => CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        model::CipherSuite::EcdsaAes256 => CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        model::CipherSuite::RsaAes256 => CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        model::CipherSuite::EcdsaChaCha20 => CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        model::CipherSuite::RsaChaCha20 => CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    };
+    tls.cipher_suites.iter().map(suite).collect()
 }
 
 fn key(source: &CertificateSource, config: &Config) -> Result<CertifiedKey, Failure> {

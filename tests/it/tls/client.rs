@@ -3,7 +3,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, HandshakeKind, NamedGroup, SignatureScheme, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, DigitallySignedStruct, Error, HandshakeKind, NamedGroup, SignatureScheme,
+    SupportedProtocolVersion,
     client::{
         ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
         Tls13ClientSessionValue,
@@ -47,6 +48,7 @@ pub(super) struct Answer {
     pub(super) body: String,
     pub(super) resumed: bool,
     pub(super) group: Option<NamedGroup>,
+    pub(super) suite: Option<CipherSuite>,
 }
 
 impl Client {
@@ -127,6 +129,7 @@ fn told(stream: &TlsStream<TcpStream>) -> Answer {
         body: String::new(),
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         group: session.negotiated_key_exchange_group().map(|group| group.name()),
+        suite: session.negotiated_cipher_suite().map(|suite| suite.suite()),
     }
 }
 

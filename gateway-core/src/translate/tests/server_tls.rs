@@ -93,3 +93,20 @@ fn lists_that_cannot_work_are_told() {
         assert_eq!(found(tls), expected, "{tls}");
     }
 }
+
+#[test]
+fn cipher_suites_that_are_dropped_are_named() {
+    let warning = |n| format!("warning {} spec.servers[0].tls.cipherSuites[{n}]", crate::diagnostic::NO_EFFECT);
+    let error = || "error IST0106 spec.servers[0].tls.cipherSuites".to_owned();
+    let good = "ECDHE-RSA-AES128-GCM-SHA256";
+    for (list, expected) in [
+        (good.to_owned(), vec![]),
+        (format!("{good}, {good}, AES128-SHA, TLS_AES_128_GCM_SHA256, x"), [1, 2, 3, 4].map(warning).to_vec()),
+        ("x".to_owned(), vec![warning(0)]),
+        ("DES-CBC3-SHA, x".to_owned(), vec![warning(0), warning(1), error()]),
+    ] {
+        assert_eq!(found(&format!("mode: SIMPLE, cipherSuites: [{list}]")), expected, "{list}");
+    }
+    let (_, findings) = alone(&https(&format!("{{{FILES}, mode: SIMPLE, cipherSuites: [DES-CBC3-SHA]}}")));
+    assert!(findings[0].message.contains("`DES-CBC3-SHA`"), "{findings:?}");
+}

@@ -3,31 +3,10 @@
 use super::client_tls;
 use crate::diagnostic::{CREDENTIAL, NEEDS_MESH, NO_EFFECT, SURPRISE};
 use crate::istio::{ServerTls, TlsMode, TlsProtocol};
+use crate::translate::cipher_suites::{Choice, Dropped};
 use crate::translate::protocol::Protocol;
 use crate::translate::report::Report;
 use crate::yaml::Path;
-
-/// Suites that can be spoken; all others are dropped.
-const USABLE_CIPHERS: [&str; 6] = [
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-];
-/// Suites that Envoy has and this gateway has not.
-const UNUSABLE_CIPHERS: [&str; 9] = [
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-    "DES-CBC3-SHA",
-];
 
 fn set(text: &Option<String>) -> bool {
     text.as_deref().is_some_and(|text| !text.is_empty())
@@ -209,24 +188,17 @@ fn versions(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
 
 fn ciphers(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
     let list = path.key("cipherSuites");
-    let mut usable = 0;
-    let mut unusable = 0;
-    for (n, name) in tls.cipher_suites.iter().enumerate() {
-        let entry = list.index(n);
-        if tls.cipher_suites[..n].contains(name) {
-            report.warn(NO_EFFECT, &entry, format!("`{name}` is here twice"));
-        } else if USABLE_CIPHERS.contains(&name.as_str()) {
-            usable += 1;
-        } else if UNUSABLE_CIPHERS.contains(&name.as_str()) {
-            unusable += 1;
-            report.warn(NO_EFFECT, &entry, format!("`{name}` is not spoken: it is too weak"));
-        } else {
-            report.warn(NO_EFFECT, &entry, format!("`{name}` is no known cipher suite"));
-        }
+    let choice = Choice::of(&tls.cipher_suites);
+    for (n, name, why) in &choice.dropped {
+        let why = match why {
+            Dropped::Twice => "is here twice",
+            Dropped::Weak => "is not spoken: it is too weak",
+            Dropped::Newer => "cannot be chosen: all suites of TLS 1.3 are spoken",
+            Dropped::Unknown => "is no known cipher suite",
+        };
+        report.warn(NO_EFFECT, &list.index(*n), format!("`{name}` {why}")).help("remove it");
     }
-    if usable == 0 && unusable > 0 {
+    if choice.is_none_left() {
         report.error(&list, "none of these cipher suites can be spoken").help("remove the list");
-    } else if usable > 0 && usable < USABLE_CIPHERS.len() {
-        report.not_built(&list, "a choice of cipher suites").help("remove the list: the default has only strong ones");
     }
 }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    CipherSuite, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -38,8 +38,15 @@ pub enum CertificateError {
     Tls(#[from] rustls::Error),
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+/// With the suites of these versions alone: those of another would make a certificate look usable that is not.
+fn provider(versions: &[&'static SupportedProtocolVersion], tls12: &[CipherSuite]) -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| {
+        let chosen = tls12.is_empty() || suite.tls13().is_some() || tls12.contains(&suite.suite());
+        versions.contains(&suite.version()) && chosen
+    });
+    provider.cipher_suites.sort_by_key(|suite| tls12.iter().position(|chosen| *chosen == suite.suite()));
+    provider
 }
 
 /// Reads a chain (leaf first) and its key, and checks that they belong together.
@@ -91,10 +98,11 @@ pub fn expiry(certificate: &[u8]) -> Option<i64> {
 pub fn server_config(pairs: &[(&[u8], &[u8])], client_ca: Option<&[u8]>) -> Result<ServerConfig, CertificateError> {
     let keys = pairs.iter().map(|(chain, key)| certified_key(chain, key)).collect::<Result<_, _>>()?;
     let clients = client_ca.map(client_roots).transpose()?.map(ClientCertificates::of);
-    server_config_with(keys, clients, rustls::DEFAULT_VERSIONS)
+    server_config_with(keys, clients, rustls::DEFAULT_VERSIONS, &[])
 }
 
-/// The same from parts that were read already.
+/// The same from parts that were read already. `cipher_suites` are those of TLS 1.2, most wanted first; if empty all
+/// are spoken, as the client wants.
 ///
 /// # Errors
 /// If rustls refuses it.
@@ -102,8 +110,9 @@ pub fn server_config_with(
     keys: Vec<CertifiedKey>,
     clients: Option<ClientCertificates>,
     versions: &[&'static SupportedProtocolVersion],
+    cipher_suites: &[CipherSuite],
 ) -> Result<ServerConfig, CertificateError> {
-    let provider = provider();
+    let provider = Arc::new(provider(versions, cipher_suites));
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions)?;
     let builder = match clients {
         None => builder.with_no_client_auth(),
@@ -111,6 +120,7 @@ pub fn server_config_with(
     };
     let keys = keys.into_iter().map(Arc::new).collect();
     let mut config = builder.with_cert_resolver(Arc::new(BySignatureScheme(keys)));
+    config.ignore_client_order = !cipher_suites.is_empty();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // A ticketer of its own for each configuration: a session of one policy is never resumed under another.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
