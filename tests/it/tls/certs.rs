@@ -2,7 +2,7 @@
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, RevokedCertParams,
-    SanType, SerialNumber, date_time_ymd,
+    SanType, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
@@ -20,6 +20,11 @@ impl Identity {
     pub(super) fn der(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let chain = CertificateDer::pem_slice_iter(self.chain.as_bytes()).collect::<Result<_, _>>().expect("PEM");
         (chain, PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM"))
+    }
+
+    /// The certificate itself.
+    pub(super) fn leaf(&self) -> CertificateDer<'static> {
+        self.der().0.swap_remove(0)
     }
 
     /// Behind its own certificate more of the chain.
@@ -81,6 +86,13 @@ pub(super) fn client(issuer: &Authority, names: &[&str]) -> Identity {
 
 pub(super) fn server(issuer: &Authority, name: &str) -> Identity {
     signed(&params(name, ExtendedKeyUsagePurpose::ServerAuth), issuer)
+}
+
+/// A server's certificate with a key of this kind.
+pub(super) fn server_with(issuer: &Authority, name: &str, algorithm: &'static SignatureAlgorithm) -> Identity {
+    let key = KeyPair::generate_for(algorithm).expect("supported");
+    let cert = params(name, ExtendedKeyUsagePurpose::ServerAuth).signed_by(&key, issuer).expect("sound");
+    Identity { chain: cert.pem(), key: key.serialize_pem() }
 }
 
 pub(super) fn signed(params: &CertificateParams, issuer: &Authority) -> Identity {

@@ -1,8 +1,10 @@
 //! What server and client agree on: certificate, suite, key exchange.
-use rustls::{CipherSuite, NamedGroup, crypto::aws_lc_rs::kx_group};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme, crypto::aws_lc_rs::kx_group};
+
+use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256};
 
 use super::{
-    certs,
+    certs::{self, Identity},
     client::{Client, WAYS},
     gateway, routes,
 };
@@ -62,4 +64,82 @@ async fn only_the_listed_cipher_suites_are_spoken() {
             }
         }
     }
+}
+
+/// RSA and ECDSA side by side: each client gets what it can check, ECDSA if it can check both.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_is_one_that_the_client_can_check() {
+    let (a, _) = named("a").await;
+    let ca = certs::authority("ca");
+    let rsa = certs::server_with(&ca, HOST, &PKCS_RSA_SHA256);
+    let ecdsa = certs::server_with(&ca, HOST, &PKCS_ECDSA_P256_SHA256);
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let pair = |name: &str, identity: &Identity| {
+        let (chain, key) = (file(&format!("{name}.crt"), &identity.chain), file(&format!("{name}.key"), &identity.key));
+        format!("{{serverCertificate: {chain}, privateKey: {key}}}")
+    };
+    let secrets = [certs::secret("rsa", &rsa, &[]), certs::secret("ecdsa", &ecdsa, &[])].concat();
+    let by_files = format!("mode: SIMPLE, tlsCertificates: [{}, {}]", pair("rsa", &rsa), pair("ecdsa", &ecdsa));
+    let old = SignatureScheme::RSA_PKCS1_SHA256;
+    let (pss, p256) = (SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256);
+    let p384 = SignatureScheme::ECDSA_NISTP384_SHA384;
+    for tls in ["mode: SIMPLE, credentialNames: [rsa, ecdsa]", "mode: SIMPLE, credentialNames: [ecdsa, rsa]", &by_files]
+    {
+        let running = Running::start(&[gateway(&[(HOST, tls)]), routes("a", HOST, a), secrets.clone()].concat());
+        for way in WAYS {
+            for (schemes, expected) in [
+                (&[old, pss, p256, p384][..], &ecdsa),
+                (&[old, pss], &rsa),
+                (&[p256], &ecdsa),
+                (&[pss, old, p256], &ecdsa),
+            ] {
+                let client = Client::new(HOST, way).checking(schemes);
+                let answer = client.get(running.address(443), HOST).await.expect("let in");
+                assert_eq!((answer.status, answer.certificate), (200, expected.leaf()), "{tls} {schemes:?}");
+            }
+            let neither = Client::new(HOST, way).checking(&[SignatureScheme::ED25519]);
+            assert!(neither.get(running.address(443), HOST).await.is_err());
+        }
+        // With TLS 1.2 the suites say it too.
+        for (suite, expected) in [
+            (CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, &rsa),
+            (CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, &ecdsa),
+        ] {
+            let client = Client::new(HOST, WAYS[0]).speaking(|it| it.cipher_suites.retain(|it| it.suite() == suite));
+            let answer = client.get(running.address(443), HOST).await.expect("let in");
+            assert_eq!(answer.certificate, expected.leaf(), "{tls}");
+        }
+    }
+}
+
+/// The clients' CA is that of the first name.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_credentials_the_first_has_the_ca() {
+    let (a, seen) = named("a").await;
+    let (ca, other) = (certs::authority("ca"), certs::authority("other"));
+    let one = certs::server_with(&ca, HOST, &PKCS_RSA_SHA256);
+    let two = certs::server_with(&ca, HOST, &PKCS_ECDSA_P384_SHA384);
+    let running = Running::start(
+        &[
+            gateway(&[(HOST, "mode: MUTUAL, credentialNames: [one, two]")]),
+            routes("a", HOST, a),
+            certs::secret("one", &one, &[("ca.crt", &ca.pem())]),
+            certs::secret("two", &two, &[("ca.crt", &other.pem())]),
+        ]
+        .concat(),
+    );
+    for way in WAYS {
+        let client = Client::new(HOST, way);
+        let refused =
+            client.clone().with(&certs::client(&other, &["client.test"])).get(running.address(443), HOST).await;
+        assert!(refused.is_err(), "{refused:?}");
+        let good = client.with(&certs::client(&ca, &["client.test"]));
+        assert_eq!(good.get(running.address(443), HOST).await.expect("let in").certificate, two.leaf());
+    }
+    assert_eq!(seen.heads().len(), WAYS.len());
 }

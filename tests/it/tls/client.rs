@@ -47,6 +47,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: String,
     pub(super) resumed: bool,
+    /// The server's certificate.
+    pub(super) certificate: CertificateDer<'static>,
     pub(super) group: Option<NamedGroup>,
     pub(super) suite: Option<CipherSuite>,
 }
@@ -82,6 +84,12 @@ impl Client {
     /// With other cryptography.
     pub(super) fn speaking(mut self, change: impl FnOnce(&mut CryptoProvider)) -> Self {
         change(&mut self.provider);
+        self
+    }
+
+    /// Can check only these signatures.
+    pub(super) fn checking(mut self, schemes: &[SignatureScheme]) -> Self {
+        self.verifier = Arc::new(TakeAll(schemes.to_vec()));
         self
     }
 
@@ -128,6 +136,7 @@ fn told(stream: &TlsStream<TcpStream>) -> Answer {
         status: 0,
         body: String::new(),
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+        certificate: session.peer_certificates().expect("a certificate")[0].clone().into_owned(),
         group: session.negotiated_key_exchange_group().map(|group| group.name()),
         suite: session.negotiated_cipher_suite().map(|suite| suite.suite()),
     }

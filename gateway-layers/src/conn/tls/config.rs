@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    CipherSuite, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    CipherSuite, RootCertStore, ServerConfig, SignatureAlgorithm, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -107,7 +107,7 @@ pub fn server_config(pairs: &[(&[u8], &[u8])], client_ca: Option<&[u8]>) -> Resu
 /// # Errors
 /// If rustls refuses it.
 pub fn server_config_with(
-    keys: Vec<CertifiedKey>,
+    mut keys: Vec<CertifiedKey>,
     clients: Option<ClientCertificates>,
     versions: &[&'static SupportedProtocolVersion],
     cipher_suites: &[CipherSuite],
@@ -118,6 +118,8 @@ pub fn server_config_with(
         None => builder.with_no_client_auth(),
         Some(clients) => builder.with_client_cert_verifier(clients.verifier(provider)?),
     };
+    // As Envoy: RSA is for who cannot check anything else.
+    keys.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA);
     let keys = keys.into_iter().map(Arc::new).collect();
     let mut config = builder.with_cert_resolver(Arc::new(BySignatureScheme(keys)));
     config.ignore_client_order = !cipher_suites.is_empty();
@@ -128,7 +130,8 @@ pub fn server_config_with(
     Ok(config)
 }
 
-/// Of several certificates the first that the client can check.
+/// Of several certificates the first that the client can check. With TLS 1.2 rustls leaves only the schemes that fit the
+/// client's suites.
 #[derive(Debug)]
 struct BySignatureScheme(Vec<Arc<CertifiedKey>>);
 
