@@ -6,6 +6,7 @@ mod clients;
 mod names;
 mod resumption;
 mod revocation;
+mod secrets;
 
 use std::net::SocketAddr;
 
