@@ -143,3 +143,40 @@ async fn of_several_credentials_the_first_has_the_ca() {
     }
     assert_eq!(seen.heads().len(), WAYS.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_those_of_the_server() {
+    let (a, _) = named("a").await;
+    let pair = certs::server(&certs::authority("ca"), HOST);
+    for (versions, old, new) in [
+        ("minProtocolVersion: TLS_AUTO", true, true),
+        ("minProtocolVersion: TLSV1_0", true, true),
+        ("minProtocolVersion: TLSV1_2, maxProtocolVersion: TLSV1_3", true, true),
+        ("minProtocolVersion: TLSV1_3", false, true),
+        ("maxProtocolVersion: TLSV1_2", true, false),
+        ("minProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]", false, true),
+    ] {
+        let server = gateway(&[(HOST, &format!("mode: SIMPLE, credentialName: pair, {versions}"))]);
+        let running = Running::start(&[server, routes("a", HOST, a), certs::secret("pair", &pair, &[])].concat());
+        for (way, expected) in WAYS.into_iter().zip([old, old, new, new]) {
+            let answer = Client::new(HOST, way).get(running.address(443), HOST).await;
+            assert_eq!(answer.is_ok(), expected, "{versions}: {answer:?}");
+        }
+    }
+}
+
+/// What a client could do in a version that the server does not speak says nothing of the certificates that it checks.
+#[tokio::test(flavor = "multi_thread")]
+async fn suites_of_another_version_do_not_choose_the_certificate() {
+    let (a, _) = named("a").await;
+    let ca = certs::authority("ca");
+    let rsa = certs::server_with(&ca, HOST, &PKCS_RSA_SHA256);
+    let server = gateway(&[(HOST, "mode: SIMPLE, credentialNames: [ecdsa, rsa], maxProtocolVersion: TLSV1_2")]);
+    let secrets = [certs::secret("rsa", &rsa, &[]), certs::secret("ecdsa", &certs::server(&ca, HOST), &[])].concat();
+    let running = Running::start(&[server, routes("a", HOST, a), secrets].concat());
+    let offered = [CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
+    let client = Client::new(HOST, WAYS[0]).of_any_version();
+    let client = client.speaking(|it| it.cipher_suites.retain(|it| offered.contains(&it.suite())));
+    let answer = client.get(running.address(443), HOST).await.expect("let in");
+    assert_eq!(answer.certificate, rsa.leaf());
+}

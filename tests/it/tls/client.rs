@@ -32,7 +32,7 @@ pub(super) const WAYS: [(&SupportedProtocolVersion, bool); 4] =
 pub(super) struct Client {
     /// None: no server name is sent.
     sni: Option<String>,
-    version: &'static SupportedProtocolVersion,
+    versions: Vec<&'static SupportedProtocolVersion>,
     http2: bool,
     identity: Arc<Offered>,
     /// Sessions of earlier connections, whatever their name.
@@ -58,7 +58,7 @@ impl Client {
         let provider = aws_lc_rs::default_provider();
         let verifier = Arc::new(TakeAll(provider.signature_verification_algorithms.supported_schemes()));
         let (sni, identity) = (Some(sni.to_owned()), Arc::new(Offered(None)));
-        Self { sni, version, http2, identity, sessions: Resumption::disabled(), provider, verifier }
+        Self { sni, versions: vec![version], http2, identity, sessions: Resumption::disabled(), provider, verifier }
     }
 
     /// Another server name.
@@ -84,6 +84,12 @@ impl Client {
     /// With other cryptography.
     pub(super) fn speaking(mut self, change: impl FnOnce(&mut CryptoProvider)) -> Self {
         change(&mut self.provider);
+        self
+    }
+
+    /// Offers both versions of TLS.
+    pub(super) fn of_any_version(mut self) -> Self {
+        self.versions = vec![&TLS13, &TLS12];
         self
     }
 
@@ -119,7 +125,7 @@ impl Client {
 
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
-            .with_protocol_versions(&[self.version])
+            .with_protocol_versions(&self.versions)
             .expect("both versions are spoken")
             .dangerous()
             .with_custom_certificate_verifier(self.verifier.clone())
