@@ -9,7 +9,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use gateway_core::{diagnostic::Severity, forwarded::Trust, model::Config};
+use gateway_core::{
+    diagnostic::{Severity, UNSUPPORTED_KIND},
+    forwarded::Trust,
+    model::Config,
+};
 use gateway_layers::{
     conn::{Drain, HttpOptions},
     http::{access_log::AccessLog, metrics::BUCKETS},
@@ -65,6 +69,12 @@ fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> 
     if loaded.has(Severity::Error) {
         if args.on_error == OnError::Refuse {
             say(format_args!("{}; not started (gateway run --on-error=skip serves the valid rest)", summary(loaded)));
+            return Ok(Some(ExitCode::from(exit::FINDINGS)));
+        }
+        if loaded.findings.iter().any(|finding| finding.code == UNSUPPORTED_KIND) {
+            say(format_args!(
+                "not started: what such a kind closes would be open (--ignore-kind KIND, if that is wanted)"
+            ));
             return Ok(Some(ExitCode::from(exit::FINDINGS)));
         }
         warn!("degraded: {}; the objects with errors are not served", summary(loaded));

@@ -157,3 +157,13 @@ fn too_many_open_files_end_nothing() {
     drop(held);
     assert!(get(http, "shop.example.com", "/").starts_with("HTTP/1.1 200"));
 }
+
+/// To leave out what closes access is not to serve the valid rest.
+#[test]
+fn a_policy_that_is_not_read_forbids_to_start_even_with_skip() {
+    let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: deny}\nspec: {}\n";
+    let dir = folder(&[("gw.yaml", GATEWAY), ("vs.yaml", VIRTUAL_SERVICE), ("policy.yaml", policy)]);
+    let done = ended(&["run", "-f", arg(dir.path()), "--port", "80=127.0.0.1:0", "--on-error", "skip"]);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.err.contains("--ignore-kind"), "{done:?}");
+}
