@@ -29,6 +29,8 @@ pub(crate) struct RequestHead {
     pub(crate) expects: bool,
     /// The client takes trailers.
     pub(crate) trailers: bool,
+    /// `Connection` names `Content-Length`: the next hop is not told it.
+    pub(crate) hides_length: bool,
     /// The bytes, if it asks for another protocol.
     pub(crate) upgrade: Option<Bytes>,
 }
@@ -227,6 +229,7 @@ struct Seen {
     upgrade: (bool, bool),
     /// There is an `Upgrade` line.
     names_protocol: bool,
+    hides_length: bool,
     expects: bool,
     trailers: bool,
 }
@@ -249,6 +252,7 @@ impl Seen {
                 for token in tokens(value) {
                     self.close |= token.eq_ignore_ascii_case(b"close");
                     self.upgrade.0 |= token.eq_ignore_ascii_case(b"upgrade");
+                    self.hides_length |= token.eq_ignore_ascii_case(b"content-length");
                 }
             }
             // The upgrade to HTTP/2 is no more (RFC 9113 3.1).
@@ -283,6 +287,7 @@ impl Seen {
             keep_alive: !self.close,
             expects: self.expects && framing != Framing::NONE && !self.old,
             trailers: self.trailers,
+            hides_length: self.hides_length,
             upgrade: upgrade.then(|| bytes.clone()),
         })
     }

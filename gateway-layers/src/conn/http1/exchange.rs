@@ -83,7 +83,7 @@ where
     }
 
     fn request(&mut self, head: RequestHead) -> (Request<body::Body>, Asked) {
-        let RequestHead { request, framing, keep_alive, expects, trailers, .. } = head;
+        let RequestHead { request, framing, keep_alive, expects, trailers, hides_length, .. } = head;
         let (method, version) = (request.method().clone(), request.version());
         let mut asked = Asked { method, version, keep_alive, trailers, expects, upload: None, answered: false };
         let body = if framing == Framing::NONE {
@@ -95,6 +95,7 @@ where
             asked.upload = Some(upload);
             body::Body::from(body)
         };
+        let body = if hides_length && framing != Framing::NONE { body.without_length() } else { body };
         let mut req = request.map(|()| body);
         req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
         (req, asked)
