@@ -49,6 +49,14 @@ async fn app(seen: Seen, req: Request<Body>) -> Result<Response<Body>, Infallibl
     Ok(Response::new(match path.as_str() {
         "/stream" => Body::new(Pieces([data("ab"), data("c"), Ok(Frame::trailers(trailers))].into())),
         "/large" => Body::from(Bytes::from(vec![b'x'; 10_000_000])),
+        // The last frame says that it is the last.
+        "/last" => Body::new(Last(Some(Bytes::from(vec![b'x'; 8193])))),
+        "/switch" => {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            return Ok(answer);
+        }
+        "/never" => std::future::pending().await,
         "/cut" => Body::new(Pieces([data("ab"), Err("cut".into())].into())),
         _ => Body::from(Bytes::from(body)),
     }))
@@ -65,6 +73,22 @@ impl http_body::Body for Pieces {
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Piece>> {
         Poll::Ready(self.0.pop_front())
+    }
+}
+
+/// A body of one piece and unknown length, which knows its end.
+struct Last(Option<Bytes>);
+
+impl http_body::Body for Last {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -133,6 +157,14 @@ async fn what_is_refused_never_becomes_a_request() {
             2,
             false,
         ),
+        ("101 of nobody's", "GET /switch HTTP/1.1~\r\nGET /b HTTP/1.1~\r\n", &[101], 1, true),
+        (
+            "upgrade with a body",
+            "GET /a HTTP/1.1~Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nxGET /b HTTP/1.1~\r\n",
+            &[200, 200],
+            2,
+            false,
+        ),
         ("early", "POST /early HTTP/1.1~Content-Length: 9\r\n\r\nhello", &[200], 1, true),
         (
             "early, whole",
@@ -166,6 +198,8 @@ async fn bodies_come_and_go() {
     assert!(answer.ends_with("\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"), "{answer}");
     let (answer, _, at_once) = talk(b"GET /cut HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert!(answer.ends_with("\r\n\r\n2\r\nab\r\n") && at_once, "{answer}");
+    let (answer, _, _) = talk(b"GET /last HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(answer.contains("\r\n\r\n2001\r\nx") && answer.ends_with("x\r\n0\r\n\r\n"), "{answer}");
     let (answer, _, at_once) = talk(b"GET /stream HTTP/1.0\r\n\r\n").await;
     assert!(answer.ends_with("\r\n\r\nabc") && !answer.contains("chunked") && at_once, "{answer}");
 }
@@ -277,5 +311,21 @@ async fn a_client_that_does_not_read_is_left() {
         let mut rest = Vec::new();
         client.read_to_end(&mut rest).await.expect("open");
         assert!(read + rest.len() < 1_000_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_is_noticed_whatever_it_has_sent_before() {
+    for behind in ["", "\r\n", "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"] {
+        let (seen, drain) = (Seen::default(), Drain::new());
+        let mut client = connect(&seen, &drain);
+        let ask = format!("GET /never HTTP/1.1\r\nHost: h\r\n\r\n{behind}");
+        client.write_all(ask.as_bytes()).await.expect("open");
+        while seen.lock().expect("not poisoned").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        // The connection's own watch goes when the request has been given up.
+        tokio::time::timeout(Duration::from_secs(1), drain.ended()).await.expect("it is noticed");
     }
 }

@@ -126,6 +126,9 @@ pub(crate) struct RunArgs {
     /// /healthz/ready, /metrics and /stats/prometheus under any name, for probes and scrapers.
     #[arg(long, env = "GATEWAY_ADMIN", default_value = "127.0.0.1:15000")]
     pub(crate) admin: Admin,
+    /// How often files with credentials are looked at: what has changed is live at the next handshake.
+    #[arg(long, env = "GATEWAY_WATCH_INTERVAL", default_value = "2s", value_parser = some_time)]
+    pub(crate) watch_interval: Duration,
     #[command(flatten)]
     pub(crate) front: FrontArgs,
     #[command(flatten)]

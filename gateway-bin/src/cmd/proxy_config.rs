@@ -114,9 +114,11 @@ fn secrets(dump: &Dump) -> String {
             row.serial.clone(),
             row.not_after.clone(),
             row.not_before.clone(),
+            row.days_left.map(|days| days.to_string()).unwrap_or_default(),
         ]
     };
-    let heads = ["RESOURCE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE"];
+    let heads =
+        ["RESOURCE NAME", "TYPE", "STATUS", "VALID CERT", "SERIAL NUMBER", "NOT AFTER", "NOT BEFORE", "DAYS LEFT"];
     table(&heads, dump.secrets.iter().map(row))
 }
 

@@ -9,7 +9,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use gateway_core::{diagnostic::Severity, forwarded::Trust, model::Config};
+use gateway_core::{
+    diagnostic::{Severity, UNSUPPORTED_KIND},
+    forwarded::Trust,
+    model::Config,
+};
 use gateway_layers::{
     conn::{Drain, HttpOptions},
     http::{access_log::AccessLog, metrics::BUCKETS},
@@ -26,6 +30,7 @@ use tracing::{info, warn};
 
 use super::{
     check::{no_color, summary},
+    credentials::Credentials,
     findings,
 };
 use crate::{
@@ -66,6 +71,12 @@ fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> 
             say(format_args!("{}; not started (gateway run --on-error=skip serves the valid rest)", summary(loaded)));
             return Ok(Some(ExitCode::from(exit::FINDINGS)));
         }
+        if loaded.findings.iter().any(|finding| finding.code == UNSUPPORTED_KIND) {
+            say(format_args!(
+                "not started: what such a kind closes would be open (--ignore-kind KIND, if that is wanted)"
+            ));
+            return Ok(Some(ExitCode::from(exit::FINDINGS)));
+        }
         warn!("degraded: {}; the objects with errors are not served", summary(loaded));
     }
     if loaded.config.listeners.is_empty() {
@@ -92,7 +103,8 @@ pub(crate) fn serve(
     let workers = args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), |n| n.max(1));
     let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
     let metrics = recorder.handle();
-    let mut builder = Gateway::builder(config).options(options(args)?).workers(workers).metrics(Arc::new(recorder));
+    let recorder = Arc::new(recorder);
+    let mut builder = Gateway::builder(config).options(options(args)?).workers(workers).metrics(recorder.clone());
     let access_log = telemetry::access_log(&args.logs)?;
     if let Some(log) = &access_log {
         builder = builder.access_log(log.clone());
@@ -111,7 +123,10 @@ pub(crate) fn serve(
         info!(port = listener.port, address = %listener.address, "listening");
     }
     opened()?;
-    let control = control.start(End { gateway, drain: drain.clone(), args: args.drain, access_log }, metrics, admin)?;
+    let credentials =
+        Credentials { args: args.config.clone(), gateway: gateway.clone(), recorder, every: args.watch_interval };
+    let end = End { gateway, drain: drain.clone(), args: args.drain, access_log };
+    let control = control.start(end, metrics, admin, credentials)?;
     work(workers, bound, &drain)?;
     control.join().map_err(|_| anyhow::anyhow!("the control thread panicked"))
 }
@@ -160,11 +175,13 @@ impl Control {
         end: End,
         metrics: PrometheusHandle,
         admin: Option<admin::Admin>,
+        credentials: Credentials,
     ) -> anyhow::Result<thread::JoinHandle<ExitCode>> {
         let main = async move {
             if let Some(admin) = admin {
                 tokio::spawn(admin.serve());
             }
+            tokio::spawn(credentials.watch());
             tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use gateway_core::model::{Chain, Cluster, Config, Endpoints, Listener, Protocol, RouteConfig, Transport};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::secrets::SecretDump;
+pub(crate) use self::secrets::{SecretDump, of as secrets};
 
 /// Version of this form; it changes when a field changes its meaning.
 const VERSION: u32 = 1;

@@ -19,12 +19,14 @@ pub(crate) struct SecretDump {
     pub(crate) serial: String,
     pub(crate) not_after: String,
     pub(crate) not_before: String,
+    /// Whole days until the certificate ends; negative: since it did.
+    pub(crate) days_left: Option<i64>,
     /// The servers in the YAML.
     pub(crate) used_by: Vec<String>,
 }
 
 /// All credentials of a configuration, in the order of their names.
-pub(super) fn of(config: &Config) -> Vec<SecretDump> {
+pub(crate) fn of(config: &Config) -> Vec<SecretDump> {
     let problems = check_credentials(config);
     let mut found = BTreeMap::<(String, &str), SecretDump>::new();
     for listener in &config.listeners {
@@ -119,6 +121,7 @@ fn dump(named: Named, problems: &[Problem]) -> SecretDump {
         serial: String::new(),
         not_after: String::new(),
         not_before: String::new(),
+        days_left: None,
         used_by: Vec::new(),
     };
     let about = |problem: &&Problem| problem.credential.as_ref().is_some_and(|part| named.parts.contains(part));
@@ -143,6 +146,8 @@ fn certificate(pem: &[u8], dump: &mut SecretDump) {
     let validity = certificate.validity();
     let time = |seconds| Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
     dump.valid = validity.is_valid();
+    let left = validity.not_after.timestamp() - Timestamp::now().as_second();
+    dump.days_left = Some(left.div_euclid(24 * 3600));
     dump.serial = certificate.raw_serial_as_string().replace(':', "");
     dump.not_after = time(validity.not_after.timestamp());
     dump.not_before = time(validity.not_before.timestamp());

@@ -10,6 +10,7 @@ mod front;
 mod logs;
 mod proxy_config;
 mod readme;
+mod rotation;
 mod run;
 mod support;
 mod upstream;

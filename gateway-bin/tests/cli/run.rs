@@ -136,3 +136,34 @@ fn limits_of_nothing_are_refused() {
         assert!(done.err.contains(flag), "{done:?}");
     }
 }
+
+/// With no file left to be opened the gateway waits, and serves again when there is one.
+#[test]
+fn too_many_open_files_end_nothing() {
+    let dir = folder(&[("gw.yaml", GATEWAY), ("vs.yaml", VIRTUAL_SERVICE)]);
+    let program = env!("CARGO_BIN_EXE_gateway");
+    let line = format!(
+        "ulimit -n 48 && exec {program} run -f {} --port 80=127.0.0.1:0 --admin off --threads 1 --max-connections 1000 \
+         --resolve shop.internal={}",
+        arg(dir.path()),
+        upstream::hello()
+    );
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &line]).stdin(std::process::Stdio::null());
+    let mut running = Running::start(command);
+    let http = running.http();
+    let held: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(http).expect("the queue has room")).collect();
+    running.until("cannot accept");
+    drop(held);
+    assert!(get(http, "shop.example.com", "/").starts_with("HTTP/1.1 200"));
+}
+
+/// To leave out what closes access is not to serve the valid rest.
+#[test]
+fn a_policy_that_is_not_read_forbids_to_start_even_with_skip() {
+    let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: deny}\nspec: {}\n";
+    let dir = folder(&[("gw.yaml", GATEWAY), ("vs.yaml", VIRTUAL_SERVICE), ("policy.yaml", policy)]);
+    let done = ended(&["run", "-f", arg(dir.path()), "--port", "80=127.0.0.1:0", "--on-error", "skip"]);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert!(done.err.contains("--ignore-kind"), "{done:?}");
+}

@@ -147,7 +147,12 @@ impl Running {
 
     /// Where the admin server is, and port 80.
     pub(crate) fn opened(&mut self) -> (SocketAddr, SocketAddr) {
-        (self.address("admin address="), self.address("listening port=80 "))
+        (self.address("admin address="), self.http())
+    }
+
+    /// Where port 80 is.
+    pub(crate) fn http(&mut self) -> SocketAddr {
+        self.address("listening port=80 ")
     }
 
     /// Where port 443 is.

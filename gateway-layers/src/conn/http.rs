@@ -118,10 +118,13 @@ impl<S> HttpServer<S> {
         hyper.max_buf_size(options.max_head.max(8192));
         let limits = Limits { head: options.max_head, fields: options.max_fields };
         let h1 = Arc::new(Settings { limits, refuse: Arc::new(PlainRefusals), hyper });
+        // With 32 bytes for each field (RFC 9113 6.5.2), and some more: what is a little too large is answered as Envoy
+        // does, and not by h2.
+        let list = options.max_head + 64 * options.max_fields;
         let mut h2 = http2::Builder::new(Executor);
         h2.timer(TokioTimer::new())
             .max_concurrent_streams(options.max_streams)
-            .max_header_list_size(u32::try_from(options.max_head).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
             .max_pending_accept_reset_streams(options.max_pending_resets)
             .max_local_error_reset_streams(options.max_error_resets)
             .initial_stream_window_size(64 * 1024)

@@ -35,7 +35,6 @@ pub(crate) mod streams;
 #[cfg(feature = "tls")]
 pub mod tls;
 
-pub(crate) use self::io::LINGER;
 pub use self::{
     drain::{Drain, Phase, Watch},
     http::{HttpOptions, HttpServer},
@@ -48,6 +47,7 @@ pub use self::{
     rewind::Rewind,
     serve::serve,
 };
+pub(crate) use self::{io::LINGER, per_request::ResetStream};
 
 /// One accepted connection on its way through the floor.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! [`PerRequest`]: a connection's service, as hyper wants it.
 use std::{
+    convert::Infallible,
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -20,6 +22,23 @@ use super::{
 };
 use crate::{body, exchange::Exchange};
 
+/// In a response's extensions: over HTTP/2 the stream is reset in its place (INTERNAL_ERROR), as Envoy does with a head
+/// that is too large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResetStream;
+
+/// Why hyper resets a stream.
+#[derive(Debug)]
+pub(super) struct Reset;
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request's head is too large")
+    }
+}
+
+impl std::error::Error for Reset {}
+
 /// One connection's service, as hyper wants it: a clone per request, and the request's record put in.
 pub(super) struct PerRequest<S> {
     pub(super) service: S,
@@ -31,10 +50,10 @@ pub(super) struct PerRequest<S> {
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for PerRequest<S>
 where
-    S: Service<Request<body::Body>, Response = Response<B>> + Clone,
+    S: Service<Request<body::Body>, Response = Response<B>, Error = Infallible> + Clone,
 {
     type Response = Response<ActiveBody<B>>;
-    type Error = S::Error;
+    type Error = Reset;
     type Future = ActiveFuture<Oneshot<S, Request<body::Body>>>;
 
     fn call(&self, req: Request<Incoming>) -> Self::Future {
@@ -57,18 +76,21 @@ pin_project! {
     }
 }
 
-impl<F, B, E> Future for ActiveFuture<F>
+impl<F, B> Future for ActiveFuture<F>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Future<Output = Result<Response<B>, Infallible>>,
 {
-    type Output = Result<Response<ActiveBody<B>>, E>;
+    type Output = Result<Response<ActiveBody<B>>, Reset>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(stream) = this.stream {
             stream.runs_here();
         }
-        let mut response = ready!(this.future.poll(cx))?;
+        let Ok(mut response) = ready!(this.future.poll(cx));
+        if this.stream.is_some() && response.extensions().get::<ResetStream>().is_some() {
+            return Poll::Ready(Err(Reset));
+        }
         if *this.last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

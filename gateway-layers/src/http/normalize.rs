@@ -41,7 +41,7 @@ use tower_service::Service;
 
 pub use super::answer::ResponseFuture;
 use super::{local_reply::LocalReply, request::is_https};
-use crate::{exchange::Exchange, http1::Refusal};
+use crate::{conn::ResetStream, exchange::Exchange, http1::Refusal};
 
 /// Makes [`Normalize`].
 #[derive(Clone, Copy, Debug)]
@@ -287,6 +287,9 @@ fn answer<B, R: From<Bytes>>(req: &Request<B>, refusal: Refusal) -> Response<R> 
     let mut response = LocalReply::text(refusal.status, Bytes::from_static(refusal.text.as_bytes()));
     if let Some(reply) = response.extensions_mut().get_mut::<LocalReply>() {
         reply.close = refusal.close;
+    }
+    if refusal.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+        response.extensions_mut().insert(ResetStream);
     }
     response
 }

@@ -64,6 +64,9 @@ impl Chunked {
                     let Some(end) = lines.end(buffer)? else {
                         return if buffer.len() > MAX_EXTRAS { Err(Refusal::BAD_REQUEST) } else { Ok(None) };
                     };
+                    if end > MAX_EXTRAS {
+                        return Err(Refusal::BAD_REQUEST);
+                    }
                     let trailers = trailers(&buffer.split_to(end).freeze())?;
                     self.state = State::End;
                     return Ok(Some(if trailers.is_empty() { Decoded::End } else { Decoded::Trailers(trailers) }));
@@ -192,6 +195,8 @@ mod tests {
         let trailers = format!("0\r\n{}\r\n", "a: b\r\n".repeat(101));
         assert!(decoded(trailers.as_bytes(), 4096).is_err());
         let trailers = format!("0\r\na: {}\r\n", "b".repeat(20_000));
-        assert!(decoded(trailers.as_bytes(), 4096).is_err());
+        for cut in [4096, trailers.len()] {
+            assert!(decoded(trailers.as_bytes(), cut).is_err());
+        }
     }
 }

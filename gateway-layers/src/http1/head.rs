@@ -29,6 +29,8 @@ pub(crate) struct RequestHead {
     pub(crate) expects: bool,
     /// The client takes trailers.
     pub(crate) trailers: bool,
+    /// `Connection` names `Content-Length`: the next hop is not told it.
+    pub(crate) hides_length: bool,
     /// The bytes, if it asks for another protocol.
     pub(crate) upgrade: Option<Bytes>,
 }
@@ -76,7 +78,7 @@ impl HeadParser {
                 Some(end) => {
                     (self.lines, self.tried) = (Lines::default(), 0);
                     let bytes = take(buffer, end);
-                    self.last = bytes.clone();
+                    self.last = if end <= KEPT_BYTES { bytes.clone() } else { Bytes::new() };
                     let spare = std::mem::take(&mut self.spare);
                     return head(&bytes, self.limits.fields, spare).map(Some);
                 }
@@ -182,6 +184,8 @@ fn head(bytes: &Bytes, fields: usize, mut headers: HeaderMap) -> Result<RequestH
 const ROOM: usize = 8;
 /// Fields that a map kept for the next head has room for at most.
 const KEPT: usize = 48;
+/// Bytes of a head whose room is kept for the next one.
+const KEPT_BYTES: usize = 4 * 1024;
 
 /// The target. A few characters that it may not have, but that Envoy takes, go on escaped (RFC 3986 2).
 fn uri(bytes: &Bytes, target: &str) -> Result<Uri, Refusal> {
@@ -223,6 +227,9 @@ struct Seen {
     chunked: bool,
     close: bool,
     upgrade: (bool, bool),
+    /// There is an `Upgrade` line.
+    names_protocol: bool,
+    hides_length: bool,
     expects: bool,
     trailers: bool,
 }
@@ -245,10 +252,14 @@ impl Seen {
                 for token in tokens(value) {
                     self.close |= token.eq_ignore_ascii_case(b"close");
                     self.upgrade.0 |= token.eq_ignore_ascii_case(b"upgrade");
+                    self.hides_length |= token.eq_ignore_ascii_case(b"content-length");
                 }
             }
             // The upgrade to HTTP/2 is no more (RFC 9113 3.1).
-            UPGRADE => self.upgrade.1 = !value.as_bytes().eq_ignore_ascii_case(b"h2c"),
+            UPGRADE => {
+                self.names_protocol = true;
+                self.upgrade.1 = !value.as_bytes().eq_ignore_ascii_case(b"h2c");
+            }
             TE => self.trailers |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"trailers")),
             EXPECT => self.expects = value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
             _ => {}
@@ -256,7 +267,7 @@ impl Seen {
         Ok(())
     }
 
-    fn finish(self, request: Request<()>, bytes: &Bytes) -> Result<RequestHead, Refusal> {
+    fn finish(self, mut request: Request<()>, bytes: &Bytes) -> Result<RequestHead, Refusal> {
         let framing = match (self.length, self.chunked) {
             (Some(_), true) => return Err(Refusal::BAD_REQUEST),
             // HTTP/1.0 has no transfer codings (RFC 9112 6.1).
@@ -266,12 +277,17 @@ impl Seen {
         };
         // An upgrade with a body is none: what follows the head is not the other protocol.
         let upgrade = self.upgrade == (true, true) && framing == Framing::NONE && !self.old;
+        if !upgrade && self.names_protocol {
+            // And nobody behind us shall take it for one.
+            request.headers_mut().remove(UPGRADE);
+        }
         Ok(RequestHead {
             request,
             framing,
             keep_alive: !self.close,
             expects: self.expects && framing != Framing::NONE && !self.old,
             trailers: self.trailers,
+            hides_length: self.hides_length,
             upgrade: upgrade.then(|| bytes.clone()),
         })
     }

@@ -10,16 +10,14 @@ use gateway_core::{
 };
 
 use super::{
-    credentials::{Problem, tls_config},
+    credentials::Problem,
     filter::Filter,
+    renew::{self, Served},
     route::Parts,
     routing::{Host, Server, Snapshot, Target, chain_table},
 };
 use crate::{
-    conn::{
-        ServerId,
-        tls::{TlsServer, TlsTable},
-    },
+    conn::{ServerId, tls::TlsTable},
     exchange::RouteInfo,
     random::Random,
     upstream::{Cluster, Context},
@@ -55,6 +53,8 @@ impl ServerIds {
 pub(super) struct Built {
     pub(super) snapshot: Snapshot,
     pub(super) tls: Vec<Option<TlsTable>>,
+    /// The servers of each TLS chain.
+    pub(super) served: Vec<Vec<Served>>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -74,27 +74,29 @@ impl Builder {
         };
         let mut tables = Tables { made: HashMap::new(), servers: Vec::new() };
         let mut problems = Vec::new();
-        let tls = config.listeners.iter().map(|listener| {
-            let chains = self.listener(listener, &mut tables, &mut parts);
-            chains.map(|ids| tls_table(listener, &ids, &config, &mut problems))
-        });
-        let tls = tls.collect();
+        let (mut tls, mut served) = (Vec::new(), Vec::new());
+        for listener in &config.listeners {
+            self.listener(listener, &mut tables, &mut parts);
+            let chains = renew::chains(listener, &config, &[], &mut problems);
+            let is_tls = matches!(listener.transport, Transport::Tls(_));
+            tls.push(is_tls.then(|| renew::tls_table(listener, &self.ids, &chains)));
+            served.push(chains);
+        }
         let mut servers: Vec<_> = (0..self.ids.count()).map(|_| Server::empty()).collect();
         for (id, server) in tables.servers {
             if let Some(slot) = servers.get_mut(id.0 as usize) {
                 *slot = server;
             }
         }
-        Built { snapshot: Snapshot { config, servers }, tls, problems }
+        Built { snapshot: Snapshot { config, servers: servers.into() }, tls, served, problems }
     }
 
-    /// Makes a listener's servers; the numbers of its TLS chains if it has some.
-    fn listener(&self, listener: &Listener, tables: &mut Tables, parts: &mut Parts<'_>) -> Option<Vec<ServerId>> {
+    /// Makes a listener's servers.
+    fn listener(&self, listener: &Listener, tables: &mut Tables, parts: &mut Parts<'_>) {
         match &listener.transport {
             Transport::Http(routes) => {
                 let id = self.ids.get(listener, routes);
                 tables.add(id, routes, None, parts);
-                None
             }
             Transport::Tls(chains) => {
                 let ids: Vec<_> = chains.iter().map(|chain| self.ids.get(listener, &chain.routes)).collect();
@@ -103,7 +105,6 @@ impl Builder {
                 for (chain, id) in chains.iter().zip(&ids) {
                     tables.add(*id, &chain.routes, Some(names.clone()), parts);
                 }
-                Some(ids)
             }
         }
     }
@@ -145,22 +146,4 @@ impl Tables {
         };
         self.made.entry(Arc::as_ptr(route)).or_insert_with(make).clone()
     }
-}
-
-fn tls_table(listener: &Listener, ids: &[ServerId], config: &Config, problems: &mut Vec<Problem>) -> TlsTable {
-    let mut table = TlsTable::default();
-    let Transport::Tls(chains) = &listener.transport else { return table };
-    for (chain, id) in chains.iter().zip(ids) {
-        let server = match tls_config(chain, config) {
-            Ok(config) => TlsServer::new(config),
-            Err(found) => {
-                problems.extend(found);
-                TlsServer::unavailable()
-            }
-        };
-        for name in &chain.server_names {
-            table.insert(name, server.clone().with_id(*id));
-        }
-    }
-    table
 }

@@ -3,7 +3,7 @@ use std::{
     convert::Infallible,
     fmt, io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use super::{
     http::http,
     listener::Bound,
     options::Options,
+    renew::Served,
     routing::Snapshot,
 };
 use crate::{
@@ -41,6 +42,8 @@ pub struct Gateway(pub(super) Arc<Shared>);
 pub(super) struct Shared {
     pub(super) live: Arc<Live<Snapshot>>,
     pub(super) tls: Vec<Option<Arc<Live<TlsTable>>>>,
+    /// What the tables are made of.
+    pub(super) served: Mutex<Vec<Vec<Served>>>,
     pub(super) options: Options,
     pub(super) observers: Arc<Observers>,
     pub(super) in_flight: InFlight,
@@ -166,7 +169,7 @@ impl GatewayBuilder {
         let workers = self.context.workers;
         let random = self.context.random.clone();
         let builder = Builder { context: self.context, filters: self.filters, random, ids: ServerIds::default() };
-        let Built { snapshot, tls, problems } = builder.build(self.config);
+        let Built { snapshot, tls, served, problems } = builder.build(self.config);
         if !self.skip_errors && problems.iter().any(|problem| problem.error) {
             return Err(BuildError { problems });
         }
@@ -177,6 +180,7 @@ impl GatewayBuilder {
         };
         Ok(Gateway(Arc::new(Shared {
             live: Arc::new(Live::new(snapshot)),
+            served: Mutex::new(served),
             tls: tls.into_iter().map(|table| table.map(|table| Arc::new(Live::new(table)))).collect(),
             conn_limit: limit(&self.options).metrics(conn_metrics.clone()),
             conn_metrics,

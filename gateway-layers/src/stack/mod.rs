@@ -22,6 +22,7 @@ mod http;
 mod listener;
 mod options;
 mod refusals;
+mod renew;
 mod route;
 mod routing;
 
@@ -31,4 +32,5 @@ pub use self::{
     gateway::{BuildError, Gateway, GatewayBuilder},
     listener::{Bound, BoundListener, WorkerSockets},
     options::Options,
+    renew::{Renewal, credential_files},
 };

@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Snapshot {
     pub(super) config: Arc<Config>,
     /// By the number of the server that took the connection.
-    pub(super) servers: Vec<Server>,
+    pub(super) servers: Arc<[Server]>,
 }
 
 /// The route table of a listener's plain chain, or of one TLS server.

@@ -6,8 +6,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Version};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::util::Oneshot;
@@ -23,6 +23,9 @@ use crate::{
     exchange::Exchange,
     http1::{Framing, Plan, RequestHead, with_date, write_chunk_size, write_head, write_last_chunk},
 };
+
+/// Bytes that are read although nobody asks for them.
+const AHEAD: usize = 64 * 1024;
 
 /// What of a request its response depends on.
 pub(super) struct Asked {
@@ -71,14 +74,16 @@ where
         let next = self.respond(response, asked).await;
         drop(active);
         self.output.rest();
-        if !self.buffer.is_empty() {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        } else {
             self.activity.read();
         }
         next
     }
 
     fn request(&mut self, head: RequestHead) -> (Request<body::Body>, Asked) {
-        let RequestHead { request, framing, keep_alive, expects, trailers, .. } = head;
+        let RequestHead { request, framing, keep_alive, expects, trailers, hides_length, .. } = head;
         let (method, version) = (request.method().clone(), request.version());
         let mut asked = Asked { method, version, keep_alive, trailers, expects, upload: None, answered: false };
         let body = if framing == Framing::NONE {
@@ -90,6 +95,7 @@ where
             asked.upload = Some(upload);
             body::Body::from(body)
         };
+        let body = if hides_length && framing != Framing::NONE { body.without_length() } else { body };
         let mut req = request.map(|()| body);
         req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
         (req, asked)
@@ -98,11 +104,7 @@ where
     /// Sees to the client while something else is waited for; ready when it has left.
     fn poll_left(&mut self, cx: &mut Context<'_>, asked: &mut Asked) -> Poll<()> {
         let Some(upload) = &mut asked.upload else {
-            // One look ahead, no more: what comes is the next request, or the end.
-            return match self.buffer.is_empty().then(|| self.poll_fill(cx)) {
-                Some(Poll::Ready(Ok(1..))) | Some(Poll::Pending) | None => Poll::Pending,
-                Some(Poll::Ready(_)) => Poll::Ready(()),
-            };
+            return self.poll_ahead(cx);
         };
         if asked.expects && upload.is_wanted() {
             asked.expects = false;
@@ -128,8 +130,22 @@ where
                 asked.upload = None;
                 self.poll_left(cx, asked)
             }
+            // Nobody asks for the body now, but its client may leave all the same.
+            Poll::Pending if !asked.upload.as_ref().is_some_and(Upload::is_wanted) => self.poll_ahead(cx),
+            Poll::Ready(Progress::Dropped) => self.poll_ahead(cx),
             _ => Poll::Pending,
         }
+    }
+
+    /// Looks ahead for the end of the connection, a bounded way: what comes is more of the body, or the next request.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.buffer.len() < AHEAD {
+            match ready!(self.poll_fill(cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
     }
 
     /// Writes a response.
@@ -141,7 +157,12 @@ where
         let exact = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let plan = Plan::new((&asked.method, asked.version), parts.status, &mut parts.headers, exact);
         // Who answers before the request is complete does not wait for the rest of it, as Envoy.
-        let last = !asked.keep_alive || asked.upload.is_some() || plan == Plan::Close || self.activity.ends();
+        // And what follows a 101 that nobody made a tunnel of is no request.
+        let last = !asked.keep_alive
+            || parts.status == StatusCode::SWITCHING_PROTOCOLS
+            || asked.upload.is_some()
+            || plan == Plan::Close
+            || self.activity.ends();
         (asked.expects, asked.answered) = (false, true);
         self.activity.waits(Wait::Nothing);
         let out = self.output.small();
@@ -233,7 +254,8 @@ impl Sending {
             Some(Err(_)) => self.state = State::Cut,
             None => self.end(None, output),
         }
-        if self.state == State::Open && body.is_end_stream() {
+        // What ends the body comes behind its data: not while that fills the output.
+        if self.state == State::Open && output.is_room() && body.is_end_stream() {
             self.end(None, output);
         }
         Poll::Ready(())

@@ -89,6 +89,8 @@ pub(super) fn incoming(framing: Framing) -> (Incoming, Upload) {
 
 /// Bytes that a read for a body has room for.
 const READ: usize = 32 * 1024;
+/// Room from which on a read is worth its while.
+const LEAST: usize = 4 * 1024;
 
 impl Upload {
     /// Is the service waiting for bytes that are not here? Then a client that expects it is told to go on.
@@ -116,7 +118,10 @@ impl Upload {
                 }
             };
             let Some(decoded) = decoded else {
-                buffer.reserve(READ);
+                // Small pieces share a buffer: else each of them would keep one alive.
+                if buffer.capacity() - buffer.len() < LEAST {
+                    buffer.reserve(READ);
+                }
                 let read = ready!(pin!(io.read_buf(buffer)).poll(cx));
                 if let Ok(bytes @ 1..) = read {
                     activity.moved(bytes);

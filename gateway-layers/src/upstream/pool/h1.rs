@@ -31,6 +31,9 @@ use crate::{
     worker::PerWorker,
 };
 
+/// Bytes of a response that are read ahead of a slow client; no head is larger.
+const BUFFER: usize = 128 * 1024;
+
 /// An idle connection is closed after this, as Envoy does.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -102,7 +105,7 @@ impl H1Pool {
     async fn connect(&self) -> Result<Arc<H1Conn>, Error> {
         let io = self.0.connector.connect(self.0.endpoint).await?;
         let local = io.local_addr().ok();
-        let handshake = http1::Builder::new().writev(false).handshake(TokioIo::new(io)).await;
+        let handshake = http1::Builder::new().writev(false).max_buf_size(BUFFER).handshake(TokioIo::new(io)).await;
         let (send, driver) = handshake.map_err(|error| Error::new(Kind::Connect).with_source(error))?;
         let state = Mutex::new(State { send, active: None, last_used: Instant::now() });
         let conn = Arc::new(H1Conn {
