@@ -1,4 +1,5 @@
 //! Revoked client certificates, and lists that cannot be used.
+use gateway_core::model::Pem;
 use gateway_layers::stack::check_credentials;
 
 use super::{
@@ -113,4 +114,38 @@ async fn a_list_in_a_file_counts_too() {
         let problems = check_credentials(&read(&server(&bad)).0);
         assert!(problems[0].error && problems[0].message.contains(&bad), "{problems:?}: the gateway does not start");
     }
+}
+
+/// At the next handshake, also of who has a session of the time before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_revoked_later_is_refused_from_then_on() {
+    let ca = certs::authority("ca");
+    let (running, seen) = served("MUTUAL", &ca.pem(), &certs::crl(&ca, &[], 2043)).await;
+    let to = running.address(443);
+    let identity = certs::numbered(&ca, 7);
+    let client = |way| Client::new(HOST, way).with(&identity).resuming();
+    let clients = WAYS.map(client);
+    for client in &clients {
+        for resumed in [false, true] {
+            assert_eq!(client.get(to, HOST).await.expect("let in").resumed, resumed);
+        }
+    }
+    let before = seen.heads().len();
+    let renewed = |lists: &str| {
+        let mut secrets = running.gateway.config().secrets.clone();
+        secrets[0].crl = Some(Pem(lists.as_bytes().into()));
+        running.gateway.renew(secrets)
+    };
+    assert_eq!(renewed(&certs::crl(&ca, &[7], 2043)).changed, 1);
+    // What is broken does not bring back the list of before.
+    for lists in [None, Some("nothing")] {
+        if let Some(lists) = lists {
+            let renewal = renewed(lists);
+            assert_eq!((renewal.changed, renewal.problems.len()), (0, 1));
+        }
+        for client in &clients {
+            assert!(client.get(to, HOST).await.is_err());
+        }
+    }
+    assert_eq!(seen.heads().len(), before);
 }
