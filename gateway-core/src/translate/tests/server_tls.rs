@@ -110,3 +110,17 @@ fn cipher_suites_that_are_dropped_are_named() {
     let (_, findings) = alone(&https(&format!("{{{FILES}, mode: SIMPLE, cipherSuites: [DES-CBC3-SHA]}}")));
     assert!(findings[0].message.contains("`DES-CBC3-SHA`"), "{findings:?}");
 }
+
+/// With the reason, and a cure where there is one.
+#[test]
+fn modes_of_the_mesh_are_refused() {
+    for (mode, cure) in [("ISTIO_MUTUAL", Some("use MUTUAL with a credential")), ("AUTO_PASSTHROUGH", None)] {
+        let (config, findings) = alone(&https(&format!("{{mode: {mode}}}")));
+        let finding = findings.iter().find(|it| it.severity == Severity::Error).expect("refused");
+        assert_eq!((finding.code, &*finding.path), (crate::diagnostic::NEEDS_MESH, "spec.servers[0].tls.mode"));
+        assert!(finding.message.contains("mesh"), "{}", finding.message);
+        assert_eq!(finding.help.as_deref(), cure);
+        let open = config.listeners.iter().any(|it| matches!(&it.transport, Transport::Tls(chains) if chains.iter().any(|it| !it.tls.certificates.is_empty())));
+        assert!(!open, "{mode}: nothing is served in its place");
+    }
+}
