@@ -123,6 +123,20 @@ impl Client {
         Ok(answer)
     }
 
+    /// Whether a session of before lets it send a request with its first message.
+    pub(super) async fn may_send_early_data(&self, to: SocketAddr) -> bool {
+        let mut config = self.config();
+        config.enable_early_data = true;
+        let name = self.sni.clone().expect("a name").try_into().expect("a name");
+        let stream = TcpStream::connect(to).await.expect("a listener");
+        let mut may = false;
+        let connecting = TlsConnector::from(Arc::new(config)).connect_with(name, stream, |session| {
+            may = session.early_data().is_some();
+        });
+        assert_eq!(connecting.await.expect("let in").get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed));
+        may
+    }
+
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
             .with_protocol_versions(&self.versions)

@@ -104,3 +104,15 @@ async fn a_session_does_not_outlive_its_policy() {
     }
     assert_eq!(seen.heads().len(), 0);
 }
+
+/// Row S15: a client that would send early data has no leave to.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_taken_before_the_handshake_is_done() {
+    let (admin, seen) = named("admin").await;
+    let ca = certs::authority("ca");
+    let running = one("SIMPLE", &certs::server(&ca, "admin.test"), &ca, admin);
+    let client = Client::new("admin.test", WAYS[2]).resuming();
+    resumed(&client, running.address(443), "admin.test").await;
+    assert!(!client.may_send_early_data(running.address(443)).await);
+    assert_eq!(seen.heads().len(), 2);
+}
