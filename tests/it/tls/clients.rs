@@ -1,8 +1,8 @@
 //! Client certificates: good ones, bad ones, none.
-use std::{net::SocketAddr, process::Stdio};
+use std::net::SocketAddr;
 
+use base64::Engine as _;
 use rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd};
-use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
     certs::{self, Authority, Identity},
@@ -103,20 +103,23 @@ async fn optional_mutual_takes_none_and_refuses_bad_ones() {
     }
 }
 
-/// A hash as `openssl` writes it, with colons or in base64, of a certificate or its public key.
-async fn openssl_hash(identity: &Identity, of_key: bool) -> String {
-    let hash = if of_key {
-        "openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64"
-    } else {
-        "openssl x509 -noout -fingerprint -sha256 | cut -d= -f2"
-    };
-    let mut shell = Command::new("sh");
-    let mut shell = shell.args(["-c", hash]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
-    let mut stdin = shell.stdin.take().expect("piped");
-    stdin.write_all(identity.chain.as_bytes()).await.expect("open");
-    drop(stdin);
-    let done = shell.wait_with_output().await.expect("ended");
-    String::from_utf8(done.stdout).expect("text").trim().to_owned()
+/// The certificate's SHA-256, as OpenSSL writes fingerprints: with colons.
+fn fingerprint(identity: &Identity) -> String {
+    let certificate = identity.der().0.remove(0);
+    let bytes = sha256(&certificate).into_iter().map(|byte| format!("{byte:02X}"));
+    bytes.collect::<Vec<_>>().join(":")
+}
+
+/// That of its public key, in base64.
+fn public_key_hash(identity: &Identity) -> String {
+    let key = rcgen::KeyPair::from_pem(&identity.key).expect("a key");
+    base64::engine::general_purpose::STANDARD.encode(sha256(&rcgen::PublicKeyData::subject_public_key_info(&key)))
+}
+
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let suite = suite.tls13().expect("of TLS 1.3");
+    suite.common.hash_provider.hash(bytes).as_ref().to_vec()
 }
 
 /// Names and hashes of good certificates, each list alone and together: by the CA's signature alone nobody gets in, and
@@ -131,8 +134,8 @@ async fn of_the_cas_certificates_only_the_listed_ones_are_let_in() {
     subject.subject_alt_names.clear();
     let subject = certs::signed(&subject, &ca);
     let forged = certs::client(&certs::authority("ca"), &["one.test", "spiffe://test/One"]);
-    let (hash, other_hash) = (openssl_hash(&one, false).await, openssl_hash(&two, false).await);
-    let (spki, other_spki) = (openssl_hash(&one, true).await, openssl_hash(&two, true).await);
+    let (hash, other_hash) = (fingerprint(&one), fingerprint(&two));
+    let (spki, other_spki) = (public_key_hash(&one), public_key_hash(&two));
     let plain = hash.replace(':', "").to_lowercase();
     let lists = [
         "subjectAltNames: [spiffe://test/One]".to_owned(),
