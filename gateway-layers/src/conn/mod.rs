@@ -34,8 +34,8 @@ mod serve;
 pub(crate) mod streams;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod tunnel;
 
-pub(crate) use self::io::LINGER;
 pub use self::{
     drain::{Drain, Phase, Watch},
     http::{HttpOptions, HttpServer},
@@ -48,6 +48,7 @@ pub use self::{
     rewind::Rewind,
     serve::serve,
 };
+pub(crate) use self::{io::LINGER, tunnel::join};
 
 /// One accepted connection on its way through the floor.
 #[derive(Debug)]
