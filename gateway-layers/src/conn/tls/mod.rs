@@ -28,5 +28,5 @@ mod table;
 pub use self::{
     config::{CertificateError, certified_key, client_roots, expiry, server_config, server_config_with},
     layer::{Tls, TlsLayer},
-    table::{TlsServer, TlsTable},
+    table::{Nothing, TlsServer, TlsTable},
 };
