@@ -18,6 +18,7 @@
 //! # }
 //! ```
 mod activity;
+mod client_hello;
 mod drain;
 mod http;
 pub(crate) mod http1;
@@ -34,8 +35,10 @@ mod serve;
 pub(crate) mod streams;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod tunnel;
 
 pub use self::{
+    client_hello::{ClientHello, MAX_CLIENT_HELLO, NoClientHello},
     drain::{Drain, Phase, Watch},
     http::{HttpOptions, HttpServer},
     info::{ConnInfo, ServerId, TlsInfo},
@@ -47,7 +50,7 @@ pub use self::{
     rewind::Rewind,
     serve::serve,
 };
-pub(crate) use self::{io::LINGER, per_request::ResetStream};
+pub(crate) use self::{io::LINGER, per_request::ResetStream, tunnel::join};
 
 /// One accepted connection on its way through the floor.
 #[derive(Debug)]

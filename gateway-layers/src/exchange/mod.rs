@@ -2,6 +2,7 @@
 mod flags;
 mod in_flight;
 mod messages;
+mod tunnel;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use self::messages::Messages;
 pub use self::{
     flags::{Flag, Flags},
     in_flight::{Guard, InFlight},
+    tunnel::OnTunnel,
 };
 use crate::{
     body::{End, OnEnd, Side},
@@ -109,13 +111,20 @@ pub struct DestinationInfo {
     pub namespace: Option<Arc<str>>,
     /// Its metrics, made as they are needed.
     pub(crate) series: crate::http::metrics::SeriesTable,
+    /// The same of connections.
+    pub(crate) tcp: crate::http::metrics::TcpSeriesTable,
 }
 
 impl DestinationInfo {
     /// For requests from `workers` threads.
     #[must_use]
     pub fn new(cluster: ClusterName, workers: usize) -> Self {
-        Self { cluster, namespace: None, series: crate::http::metrics::SeriesTable::new(workers) }
+        Self {
+            cluster,
+            namespace: None,
+            series: crate::http::metrics::SeriesTable::new(workers),
+            tcp: crate::http::metrics::TcpSeriesTable::new(workers),
+        }
     }
 
     /// The namespace of its service.

@@ -28,9 +28,11 @@ mod connect;
 mod endpoint;
 mod pool;
 mod resolve;
+mod tcp_proxy;
 
 pub use self::{
     cluster::{Cluster, Context},
     connect::ConnectTo,
     resolve::{Resolve, SystemResolver},
+    tcp_proxy::TcpProxy,
 };
