@@ -34,6 +34,7 @@ mod serve;
 pub(crate) mod streams;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod tunnel;
 
 pub use self::{
     drain::{Drain, Phase, Watch},
@@ -47,7 +48,7 @@ pub use self::{
     rewind::Rewind,
     serve::serve,
 };
-pub(crate) use self::{io::LINGER, per_request::ResetStream};
+pub(crate) use self::{io::LINGER, per_request::ResetStream, tunnel::join};
 
 /// One accepted connection on its way through the floor.
 #[derive(Debug)]

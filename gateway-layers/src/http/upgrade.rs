@@ -3,7 +3,6 @@
 //! Only `websocket` is allowed; another token fails with `Kind::Upgrade` (403). The tunnel lives until one side ends
 //! or nothing has moved for an hour.
 use std::{
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,16 +12,13 @@ use http::{HeaderMap, Request, Response, StatusCode, Version, header::UPGRADE};
 use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
-    time::{Instant, sleep_until},
-};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::debug;
 
 use crate::{
     body::Body,
+    conn::join,
     error::{Error, Kind},
     exchange::Exchange,
 };
@@ -129,72 +125,6 @@ where
 
 async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) -> Result<(), crate::BoxError> {
     let (client, upstream) = tokio::try_join!(client, upstream)?;
-    join(TokioIo::new(client), TokioIo::new(upstream), IDLE).await?;
+    join(TokioIo::new(client), TokioIo::new(upstream), Some(IDLE), |_, _| {}).await?;
     Ok(())
-}
-
-/// Copies both ways until both sides have ended, or nothing moved for `idle`. One side's end is passed on while
-/// the other still sends.
-async fn join<A, B>(a: A, b: B, idle: Duration) -> io::Result<()>
-where
-    A: AsyncRead + AsyncWrite,
-    B: AsyncRead + AsyncWrite,
-{
-    let last = std::sync::Mutex::new(Instant::now());
-    let ((read_a, write_a), (read_b, write_b)) = (split(a), split(b));
-    let both = async { tokio::try_join!(copy(read_a, write_b, &last), copy(read_b, write_a, &last)) };
-    let silence = async {
-        loop {
-            let end = *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) + idle;
-            if end <= Instant::now() {
-                return;
-            }
-            sleep_until(end).await;
-        }
-    };
-    tokio::select! {
-        done = both => done.map(|_| ()),
-        () = silence => Err(io::ErrorKind::TimedOut.into()),
-    }
-}
-
-async fn copy(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    last: &std::sync::Mutex<Instant>,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        if length == 0 {
-            return to.shutdown().await;
-        }
-        *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-        to.write_all(buffer.get(..length).unwrap_or_default()).await?;
-        to.flush().await?;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::duplex;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_tunnel_ends_and_a_half_closed_one_goes_on() {
-        let ((mut client, a), (mut server, b)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(join(a, b, IDLE));
-        client.write_all(b"hello").await.expect("open");
-        client.shutdown().await.expect("open");
-        let mut seen = Vec::new();
-        server.read_to_end(&mut seen).await.expect("open");
-        assert_eq!(seen, b"hello");
-        server.write_all(b"late").await.expect("the other way is open");
-        let mut late = [0; 4];
-        client.read_exact(&mut late).await.expect("open");
-        let start = Instant::now();
-        let ended = tunnel.await.expect("no panic").expect_err("silence");
-        assert_eq!((ended.kind(), start.elapsed()), (io::ErrorKind::TimedOut, IDLE));
-    }
 }
