@@ -18,6 +18,7 @@
 //! # }
 //! ```
 mod activity;
+mod client_hello;
 mod drain;
 mod http;
 pub(crate) mod http1;
@@ -37,6 +38,7 @@ pub mod tls;
 mod tunnel;
 
 pub use self::{
+    client_hello::{ClientHello, MAX_CLIENT_HELLO, NoClientHello},
     drain::{Drain, Phase, Watch},
     http::{HttpOptions, HttpServer},
     info::{ConnInfo, ServerId, TlsInfo},
