@@ -41,7 +41,7 @@ impl Client {
             let (conn, tls) = (exchange.conn(), exchange.conn().tls.as_ref());
             return Self {
                 peer: Some(conn.peer),
-                server_name: tls.and_then(|tls| tls.server_name.clone()),
+                server_name: exchange.conn().server_name.clone(),
                 certificate: tls.and_then(|tls| tls.client_certificate.clone()),
             };
         }

@@ -57,6 +57,14 @@ pub fn host_name(authority: &[u8]) -> Result<&str, AuthorityError> {
     if special { with_port(text) } else { Ok(text) }
 }
 
+/// The name that chooses a TLS server: of a handshake's server name, or of a Host without its port. One final dot is no
+/// difference; upper case is none to a `HostTable`. Whoever compares such names must have them from here: two readings
+/// of one name are a way around a client certificate.
+#[must_use]
+pub fn server_name(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
+}
+
 fn with_port(text: &str) -> Result<&str, AuthorityError> {
     let name = without_port(text);
     let port = text[name.len()..].strip_prefix(':').unwrap_or_default();

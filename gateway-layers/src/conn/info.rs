@@ -12,8 +12,10 @@ pub struct ConnInfo {
     pub peer: SocketAddr,
     /// Our address.
     pub local: SocketAddr,
-    /// Present if the bytes came through TLS.
+    /// Present if the bytes came through TLS that ended here.
     pub tls: Option<TlsInfo>,
+    /// Server name of the client hello, in lower case; also of TLS that is passed through.
+    pub server_name: Option<Arc<str>>,
     /// Which server of the assembled gateway took it.
     pub server: Option<ServerId>,
     /// The client's IP as `x-forwarded-for` shows it, made once per connection.
@@ -31,8 +33,6 @@ pub struct ServerId(pub u32);
 /// What the handshake agreed on.
 #[derive(Clone)]
 pub struct TlsInfo {
-    /// Server name of the client hello, in lower case.
-    pub server_name: Option<Arc<str>>,
     /// The protocol that ALPN chose.
     pub alpn: Option<Arc<[u8]>>,
     /// `TLSv1.2` or `TLSv1.3`.
@@ -59,7 +59,7 @@ impl ConnInfo {
         let shown = if peer.ip().is_loopback() { local.ip() } else { peer.ip() };
         let forwarded_for = HeaderValue::try_from(shown.to_canonical().to_string());
         let forwarded_for = forwarded_for.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { peer, local, tls: None, server: None, forwarded_for, drain: None, permit: None }
+        Self { peer, local, tls: None, server_name: None, server: None, forwarded_for, drain: None, permit: None }
     }
 
     /// `https` if the bytes came through TLS.
@@ -78,7 +78,6 @@ impl ConnInfo {
 impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsInfo")
-            .field("server_name", &self.server_name)
             .field("version", &self.version)
             .field("client_subject", &self.client_subject)
             .finish_non_exhaustive()

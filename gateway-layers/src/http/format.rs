@@ -111,9 +111,7 @@ fn about_exchange(operator: &Operator, exchange: &Exchange, facts: &Facts<'_>, o
             conn.tls.as_ref().and_then(|tls| tls.client_subject.as_deref()).is_some_and(|subject| text(subject, out))
         }
         Operator::DownstreamTlsVersion => conn.tls.as_ref().is_some_and(|tls| text(tls.version, out)),
-        Operator::RequestedServerName => {
-            conn.tls.as_ref().and_then(|tls| tls.server_name.as_deref()).is_some_and(|name| text(name, out))
-        }
+        Operator::RequestedServerName => conn.server_name.as_deref().is_some_and(|name| text(name, out)),
         Operator::StartTime(format) => start_time(exchange, format.as_deref(), out),
         Operator::Duration => shown(exchange.started().elapsed().as_millis(), out),
         _ => about_record(operator, &exchange.record(), facts, out),

@@ -421,7 +421,6 @@ mod tests {
     async fn seen(layer: RequestHeadLayer, certified: bool, lines: &[(&str, &str)]) -> Vec<String> {
         let mut conn = ConnInfo::between(([10, 0, 0, 1], 1).into(), ([10, 0, 0, 9], 80).into());
         conn.tls = certified.then(|| crate::conn::TlsInfo {
-            server_name: None,
             alpn: None,
             version: "TLSv1.3",
             client_certificate: Some(Arc::from([1])),

@@ -1,54 +1,68 @@
 //! The layer, and the service it makes.
 use std::{
-    mem,
+    fmt, mem,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use rustls::ProtocolVersion;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::{Instant, timeout_at},
+};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
+use tower::util::Oneshot;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
     TlsTable,
     client::{forwarded_client_cert, subject},
+    table::{Entry, Nothing, TlsServer},
 };
 use crate::{
     BoxError, BoxFuture,
-    conn::{Conn, ConnMetrics, Phase, ServerId, TlsInfo, Watch, metrics::Late},
+    conn::{ClientHello, Conn, ConnInfo, ConnMetrics, Phase, Rewind, TlsInfo, Watch, metrics::Late},
     error::{Error, Kind},
+    exchange::{Exchange, Flag, OnFinish},
     live::Live,
 };
 
 /// Makes [`Tls`].
-#[derive(Clone, Debug)]
-pub struct TlsLayer {
-    table: Arc<Live<TlsTable>>,
+pub struct TlsLayer<P = Nothing> {
+    table: Arc<Live<TlsTable<P>>>,
     deadline: Duration,
     metrics: ConnMetrics,
+    observer: Option<Arc<dyn OnFinish>>,
 }
 
-/// Terminates TLS and hands on the plain bytes.
+/// Chooses by the server name; terminates TLS and hands on the plain bytes, or hands on the untouched ones.
 #[derive(Clone, Debug)]
-pub struct Tls<S> {
+pub struct Tls<S, P = Nothing> {
     inner: S,
-    layer: TlsLayer,
+    layer: TlsLayer<P>,
 }
 
-impl TlsLayer {
-    /// Ten seconds for the whole handshake, from the first byte that is awaited.
+impl<P: Clone> TlsLayer<P> {
+    /// Ten seconds for the whole handshake, or for the ClientHello of what is passed through, from the first byte
+    /// that is awaited.
     #[must_use]
-    pub fn new(table: Arc<Live<TlsTable>>) -> Self {
-        Self { table, deadline: Duration::from_secs(10), metrics: ConnMetrics::default() }
+    pub fn new(table: Arc<Live<TlsTable<P>>>) -> Self {
+        Self { table, deadline: Duration::from_secs(10), metrics: ConnMetrics::default(), observer: None }
     }
 
     /// Counts there the handshakes that were too slow.
     #[must_use]
     pub fn metrics(mut self, metrics: ConnMetrics) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// Tells of connections that nothing in the table is for: flag NR, details `filter_chain_not_found`.
+    #[must_use]
+    pub fn observe(mut self, observer: Arc<dyn OnFinish>) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -59,27 +73,80 @@ impl TlsLayer {
         self
     }
 
-    async fn accept<I>(self, conn: Conn<I>) -> Result<Conn<TlsStream<I>>, Error>
+    /// What is there for the connection. Nothing is answered before: who speaks no TLS, or asks for a name that is not
+    /// here, is hung up on.
+    async fn choose<I>(&self, conn: Conn<I>, end: Instant) -> Result<(Entry<P>, Conn<Rewind<I>>), Error>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Conn { mut io, mut info, drain } = conn;
+        let peeking = async { Ok(ClientHello::peek(&mut io).await.inspect_err(|error| self.missed(error, &info))?) };
+        let (hello, ahead) = self.in_time(peeking, end, &drain).await?;
+        info.server_name = hello.server_name.as_deref().map(|name| name.to_ascii_lowercase().into());
+        match self.table.look(|table| table.find(hello.server_name.as_deref()).cloned()) {
+            Some(entry) => Ok((entry, Conn { io: Rewind::new(ahead, io), info, drain })),
+            None => {
+                self.report(&info);
+                Err(failed(NOT_FOUND.into()))
+            }
+        }
+    }
+
+    async fn terminate<I>(&self, server: TlsServer, conn: Conn<I>, end: Instant) -> Result<Conn<TlsStream<I>>, Error>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
         let Conn { io, mut info, drain } = conn;
-        let fail = |error: BoxError| Error::new(Kind::Handshake).with_source(error);
-        let accepted = tokio::select! {
-            biased;
-            accepted = tokio::time::timeout(self.deadline, handshake(&self.table, io)) => accepted,
-            () = last_chance(&drain) => return Err(fail("the gateway ends".into())),
-        };
-        let (server_name, server, io) = accepted
-            .map_err(|late| {
-                self.metrics.late(Late::Handshake, 1);
-                fail(late.into())
-            })?
-            .map_err(fail)?;
-        info.server = server;
-        info.tls = Some(tls_info(server_name, &io));
+        info.server = server.id;
+        let io = self.in_time(handshake(server, io), end, &drain).await?;
+        info.tls = Some(tls_info(&io));
         Ok(Conn { io, info, drain })
     }
+
+    /// A client that is too slow is left; one that says nothing does not hold up the end of the gateway.
+    async fn in_time<T>(
+        &self,
+        step: impl Future<Output = Result<T, BoxError>>,
+        end: Instant,
+        drain: &Watch,
+    ) -> Result<T, Error> {
+        let done = tokio::select! {
+            biased;
+            done = timeout_at(end, step) => done,
+            () = last_chance(drain) => return Err(failed("the gateway ends".into())),
+        };
+        let done = done.map_err(|late| {
+            self.metrics.late(Late::Handshake, 1);
+            failed(late.into())
+        })?;
+        done.map_err(failed)
+    }
+
+    /// What is no ClientHello has no chain either; a client that has left, or failed, asked for none.
+    fn missed(&self, error: &std::io::Error, info: &ConnInfo) {
+        if error.kind() == std::io::ErrorKind::InvalidData {
+            self.report(info);
+        }
+    }
+
+    fn report(&self, info: &ConnInfo) {
+        if let Some(observer) = &self.observer {
+            let exchange = Exchange::new(Arc::new(info.clone()));
+            {
+                let mut record = exchange.record();
+                record.flags.set(Flag::NoRoute);
+                record.details = Some(NOT_FOUND);
+            }
+            observer.finish(&exchange);
+        }
+    }
+}
+
+/// Envoy's word for it.
+const NOT_FOUND: &str = "filter_chain_not_found";
+
+fn failed(error: BoxError) -> Error {
+    Error::new(Kind::Handshake).with_source(error)
 }
 
 /// How long a handshake is waited for when the gateway ends: a client that says nothing does not hold it up.
@@ -90,26 +157,20 @@ async fn last_chance(drain: &Watch) {
     tokio::time::sleep(LAST_CHANCE).await;
 }
 
-type Accepted<I> = (Option<Arc<str>>, Option<ServerId>, TlsStream<I>);
-
-async fn handshake<I>(table: &Live<TlsTable>, io: I) -> Result<Accepted<I>, BoxError>
+async fn handshake<I>(server: TlsServer, io: I) -> Result<TlsStream<I>, BoxError>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
+    let configs = server.config.ok_or("no credential for this server")?;
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io).await?;
-    let (server_name, server, config) = {
+    let config = {
         let hello = start.client_hello();
-        let server = table.look(|table| table.find(hello.server_name()).cloned());
-        let server = server.ok_or("filter_chain_not_found")?;
-        let configs = server.config.ok_or("no credential for this server")?;
         let ours = |offered: &[u8]| configs.with_alpn.alpn_protocols.iter().any(|our| our == offered);
         let common = hello.alpn().is_none_or(|mut offered| offered.any(ours));
-        let config = if common { configs.with_alpn } else { configs.without_alpn };
-        let name = hello.server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
-        (name, server.id, config)
+        if common { configs.with_alpn } else { configs.without_alpn }
     };
     match start.into_stream(config).into_fallible().await {
-        Ok(stream) => Ok((server_name, server, stream)),
+        Ok(stream) => Ok(stream),
         Err((error, io)) => {
             linger(io).await;
             Err(error.into())
@@ -139,11 +200,10 @@ async fn linger<I: AsyncRead + AsyncWrite + Unpin>(mut io: I) {
     let _ = tokio::time::timeout(LINGER.1, reading).await;
 }
 
-fn tls_info<I>(server_name: Option<Arc<str>>, io: &TlsStream<I>) -> TlsInfo {
+fn tls_info<I>(io: &TlsStream<I>) -> TlsInfo {
     let (_, session) = io.get_ref();
     let certificate = session.peer_certificates().and_then(<[_]>::first).map(|leaf| Arc::<[u8]>::from(leaf.as_ref()));
     TlsInfo {
-        server_name,
         alpn: session.alpn_protocol().map(Arc::from),
         version: if session.protocol_version() == Some(ProtocolVersion::TLSv1_2) { "TLSv1.2" } else { "TLSv1.3" },
         forwarded_client_cert: certificate.as_deref().and_then(forwarded_client_cert),
@@ -152,18 +212,20 @@ fn tls_info<I>(server_name: Option<Arc<str>>, io: &TlsStream<I>) -> TlsInfo {
     }
 }
 
-impl<S> Layer<S> for TlsLayer {
-    type Service = Tls<S>;
+impl<S, P: Clone> Layer<S> for TlsLayer<P> {
+    type Service = Tls<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Tls { inner, layer: self.clone() }
     }
 }
 
-impl<S, I> Service<Conn<I>> for Tls<S>
+impl<S, P, I> Service<Conn<I>> for Tls<S, P>
 where
-    S: Service<Conn<TlsStream<I>>, Response = (), Error = Error> + Clone + Send + 'static,
+    S: Service<Conn<TlsStream<Rewind<I>>>, Response = (), Error = Error> + Clone + Send + 'static,
     S::Future: Send,
+    P: Service<Conn<Rewind<I>>, Response = (), Error = Error> + Clone + Send + Sync + 'static,
+    P::Future: Send,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     type Response = ();
@@ -179,9 +241,33 @@ where
         let mut inner = mem::replace(&mut self.inner, next);
         let layer = self.layer.clone();
         Box::pin(async move {
-            // The handshake's state is freed before the connection is served: it would stay in the future.
-            let conn = Box::pin(layer.accept(conn)).await?;
-            inner.call(conn).await
+            let end = Instant::now() + layer.deadline;
+            // The state of each step is freed before the next one: it would stay in the future.
+            match Box::pin(layer.choose(conn, end)).await? {
+                (Entry::Terminate(server), conn) => {
+                    let conn = Box::pin(layer.terminate(server, conn, end)).await?;
+                    inner.call(conn).await
+                }
+                // It was not asked whether it is ready: nobody could know that it would be the one.
+                (Entry::Passthrough(service), conn) => Box::pin(Oneshot::new(service, conn)).await,
+            }
         })
+    }
+}
+
+impl<P> Clone for TlsLayer<P> {
+    fn clone(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            deadline: self.deadline,
+            metrics: self.metrics.clone(),
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+impl<P> fmt::Debug for TlsLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsLayer").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }

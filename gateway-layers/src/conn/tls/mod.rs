@@ -30,5 +30,5 @@ pub use self::{
     client_auth::ClientCertificates,
     config::{CertificateError, certified_key, client_roots, expiry, server_config, server_config_with},
     layer::{Tls, TlsLayer},
-    table::{TlsServer, TlsTable},
+    table::{Nothing, TlsServer, TlsTable},
 };
