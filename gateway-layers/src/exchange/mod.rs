@@ -2,6 +2,7 @@
 mod flags;
 mod in_flight;
 mod messages;
+mod tunnel;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use self::messages::Messages;
 pub use self::{
     flags::{Flag, Flags},
     in_flight::{Guard, InFlight},
+    tunnel::OnTunnel,
 };
 use crate::{
     body::{End, OnEnd, Side},
@@ -115,7 +117,11 @@ impl DestinationInfo {
     /// For requests from `workers` threads.
     #[must_use]
     pub fn new(cluster: ClusterName, workers: usize) -> Self {
-        Self { cluster, namespace: None, series: crate::http::metrics::SeriesTable::new(workers) }
+        Self {
+            cluster,
+            namespace: None,
+            series: crate::http::metrics::SeriesTable::new(workers),
+        }
     }
 
     /// The namespace of its service.

@@ -8,7 +8,10 @@ use std::{
 
 use gateway_core::model::{self, ClusterName, DnsName, Endpoints, Protocol};
 use http::{Request, Response};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 use tower_service::Service;
 use tracing::{debug, warn};
 
@@ -72,6 +75,13 @@ struct Inner {
     endpoints: Live<Vec<Arc<Endpoint>>>,
     names: Option<Names>,
     complaints: Complaints,
+}
+
+/// A connection to an endpoint, which counts as one of its requests while it lives.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) io: TcpStream,
+    pub(super) active: Active,
 }
 
 /// Says that an endpoint cannot be reached, once a second for a cluster: an operator must see it, and a flood of
@@ -217,6 +227,21 @@ impl Cluster {
             }
             Ok(response)
         }
+    }
+
+    /// A connection of one's own to an endpoint: one attempt. The record gets endpoint and addresses.
+    pub(super) async fn connect(&self, exchange: &Exchange) -> Result<Connected, Error> {
+        if let Some(names) = &self.0.names {
+            Box::pin(self.resolved(names)).await?;
+        }
+        let Some(active) = self.pick(Some(exchange)) else {
+            return Err(Error::new(Kind::NoHealthyHost));
+        };
+        let io = active.endpoint().connect().await.inspect_err(|error| {
+            self.0.complaints.unreachable(&self.0.name, active.endpoint().address(), error);
+        })?;
+        exchange.record().upstream_local = io.local_addr().ok();
+        Ok(Connected { io, active })
     }
 
     fn pick(&self, exchange: Option<&Exchange>) -> Option<Active> {

@@ -9,12 +9,14 @@ use std::{
 };
 
 use gateway_core::model::{self, Protocol};
+use tokio::net::TcpStream;
 
 use super::{
     Context,
     connect::Connector,
     pool::{H1Pool, H2Pool},
 };
+use crate::error::Error;
 
 /// One address of a cluster.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(super) struct Endpoint {
     weight: u32,
     active: AtomicU64,
     pub(super) pool: Connections,
+    connector: Connector,
 }
 
 /// Its connections, by protocol.
@@ -36,14 +39,20 @@ impl Endpoint {
     pub(super) fn new(endpoint: &model::Endpoint, protocol: Protocol, context: &Context, timeout: Duration) -> Self {
         let connector = Connector { to: context.connect_to.clone(), timeout };
         let pool = match protocol {
-            Protocol::Http1 => Connections::Http1(H1Pool::new(endpoint.address, connector, context.workers)),
-            Protocol::Http2 => Connections::Http2(H2Pool::new(endpoint.address, connector, context.workers)),
+            Protocol::Http1 => Connections::Http1(H1Pool::new(endpoint.address, connector.clone(), context.workers)),
+            Protocol::Http2 => Connections::Http2(H2Pool::new(endpoint.address, connector.clone(), context.workers)),
         };
-        Self { address: endpoint.address, weight: endpoint.weight.max(1), active: AtomicU64::new(0), pool }
+        let (address, weight) = (endpoint.address, endpoint.weight.max(1));
+        Self { address, weight, active: AtomicU64::new(0), pool, connector }
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A connection for itself, of which the pool knows nothing.
+    pub(super) async fn connect(&self) -> Result<TcpStream, Error> {
+        self.connector.connect(self.address).await
     }
 
     pub(super) const fn weight(&self) -> u32 {

@@ -1,5 +1,5 @@
 //! Floor 3: one destination. A [`Cluster`] knows the endpoints of a service, picks one for each request and sends
-//! it over a pooled connection.
+//! it over a pooled connection. A [`TcpProxy`] sends it whole connections.
 //!
 //! ```no_run
 //! use gateway_core::model::{Cluster as Model, ClusterName, Endpoint, Endpoints, Protocol};
@@ -28,9 +28,11 @@ mod connect;
 mod endpoint;
 mod pool;
 mod resolve;
+mod tcp_proxy;
 
 pub use self::{
     cluster::{Cluster, Context},
     connect::ConnectTo,
     resolve::{Resolve, SystemResolver},
+    tcp_proxy::TcpProxy,
 };
