@@ -111,6 +111,8 @@ pub struct DestinationInfo {
     pub namespace: Option<Arc<str>>,
     /// Its metrics, made as they are needed.
     pub(crate) series: crate::http::metrics::SeriesTable,
+    /// The same of connections.
+    pub(crate) tcp: crate::http::metrics::TcpSeriesTable,
 }
 
 impl DestinationInfo {
@@ -121,6 +123,7 @@ impl DestinationInfo {
             cluster,
             namespace: None,
             series: crate::http::metrics::SeriesTable::new(workers),
+            tcp: crate::http::metrics::TcpSeriesTable::new(workers),
         }
     }
 

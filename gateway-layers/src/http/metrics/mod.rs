@@ -1,13 +1,17 @@
-//! [`Metrics`]: Istio's metrics of requests, `istio_requests_total` and its relatives.
+//! [`Metrics`]: Istio's metrics of requests, `istio_requests_total` and its relatives, and of connections whose bytes
+//! nobody looks into, `istio_tcp_..`.
 //!
 //! Labels come from the configuration alone, so their number is bounded; what the gateway does not know is
 //! `unknown`. The recorder is passed in: two gateways in a process do not mix. Handles are made once for each
 //! destination and outcome, and kept.
+mod tcp;
+
 use std::sync::Arc;
 
 use gateway_core::model::ClusterName;
 use metrics::{Counter, Histogram, Label, Recorder, with_local_recorder};
 
+pub(crate) use self::tcp::TcpSeriesTable;
 use crate::{
     exchange::{DestinationInfo, Exchange, Flags, OnFinish, Record},
     worker::PerWorker,
@@ -90,7 +94,7 @@ impl Metrics {
     }
 
     fn make(&self, destination: &DestinationInfo, outcome: Outcome) -> Series {
-        let labels = labels(destination, outcome);
+        let labels = of_request(destination, outcome);
         with_local_recorder(&*self.recorder, || Series {
             requests: metrics::counter!("istio_requests_total", labels.clone()),
             duration: metrics::histogram!("istio_request_duration_milliseconds", labels.clone()),
@@ -106,7 +110,16 @@ impl Metrics {
     }
 }
 
-fn labels(destination: &DestinationInfo, outcome: Outcome) -> Vec<Label> {
+fn of_request(destination: &DestinationInfo, outcome: Outcome) -> Vec<Label> {
+    let mut labels = labels(destination, if outcome.grpc { "grpc" } else { "http" }, outcome.flags);
+    labels.push(Label::new("response_code", outcome.status.to_string()));
+    let grpc_status = outcome.grpc_status.filter(|_| outcome.grpc).map(|status| status.to_string());
+    labels.push(Label::new("grpc_response_status", grpc_status.unwrap_or_default()));
+    labels
+}
+
+/// What requests and connections have in common.
+fn labels(destination: &DestinationInfo, protocol: &'static str, flags: Flags) -> Vec<Label> {
     let mut labels = vec![Label::new("reporter", "source")];
     for side in ["source", "destination"] {
         for what in [
@@ -128,11 +141,8 @@ fn labels(destination: &DestinationInfo, outcome: Outcome) -> Vec<Label> {
     labels.push(Label::new("destination_service", host.to_owned()));
     labels.push(Label::new("destination_service_name", name.to_owned()));
     labels.push(Label::new("destination_service_namespace", namespace.to_owned()));
-    labels.push(Label::new("request_protocol", if outcome.grpc { "grpc" } else { "http" }));
-    labels.push(Label::new("response_code", outcome.status.to_string()));
-    labels.push(Label::new("response_flags", outcome.flags.to_string()));
-    let grpc_status = outcome.grpc_status.filter(|_| outcome.grpc).map(|status| status.to_string());
-    labels.push(Label::new("grpc_response_status", grpc_status.unwrap_or_default()));
+    labels.push(Label::new("request_protocol", protocol));
+    labels.push(Label::new("response_flags", flags.to_string()));
     labels.push(Label::new("connection_security_policy", "unknown"));
     labels
 }
@@ -186,7 +196,7 @@ mod tests {
         let cluster = ClusterName { host: "a.app.svc.cluster.local".into(), port: 80, subset: "".into() };
         let outcome = Outcome { status: 200, flags: Flags::NONE, grpc: false, grpc_status: None };
         let info = DestinationInfo::new(cluster, 1);
-        let labels = labels(&info, outcome);
+        let labels = of_request(&info, outcome);
         let value = |key: &str| labels.iter().find(|label| label.key() == key).map(Label::value);
         assert_eq!(value("destination_service"), Some("a.app.svc.cluster.local"));
         assert_eq!(value("response_flags"), Some("-"));
@@ -200,7 +210,7 @@ mod tests {
             let cluster = ClusterName { host: host.into(), port: 80, subset: "".into() };
             let info = DestinationInfo::new(cluster, 1).namespace(namespace.map(Into::into));
             let outcome = Outcome { status: 200, flags: Flags::NONE, grpc: false, grpc_status: None };
-            let labels = labels(&info, outcome);
+            let labels = of_request(&info, outcome);
             let label = labels.iter().find(|label| label.key() == "destination_service_namespace");
             label.map(|label| label.value().to_owned())
         };
