@@ -1,26 +1,31 @@
 //! Rules in words.
 use gateway_core::model::{
-    Action, Destination, Forward, HeaderKey, HeaderMatch, PathMatch, Redirect, RedirectPath, RequestMatch, Route,
-    StringMatch,
+    Action, Destination, Forward, HeaderKey, HeaderMatch, Origin, PathMatch, Redirect, RedirectPath, RequestMatch,
+    Route, StringMatch, TcpRoute, WeightedCluster,
 };
 
 use super::RuleDump;
 
 /// A rule: what it takes, and what it does.
 pub(super) fn rule(route: &Route) -> RuleDump {
-    let object = &route.origin.object;
-    let place = if route.origin.file.is_empty() {
-        String::new()
-    } else {
-        format!("{}:{}", route.origin.file, route.origin.line)
-    };
-    RuleDump {
-        name: route.name.clone(),
-        r#match: matches(&route.matches),
-        action: action(&route.action),
-        virtual_service: format!("{}.{}", object.name, object.namespace),
-        origin: place,
-    }
+    written(route.name.clone(), matches(&route.matches), action(&route.action), &route.origin)
+}
+
+/// What every connection of a TCP route is done with.
+pub(super) fn tcp(route: &TcpRoute) -> RuleDump {
+    written(String::new(), "any connection".to_owned(), clusters(route), &route.origin)
+}
+
+fn written(name: String, r#match: String, action: String, origin: &Origin) -> RuleDump {
+    let object = &origin.object;
+    let place = if origin.file.is_empty() { String::new() } else { format!("{}:{}", origin.file, origin.line) };
+    RuleDump { name, r#match, action, virtual_service: format!("{}.{}", object.name, object.namespace), origin: place }
+}
+
+/// The destinations of connections.
+pub(super) fn clusters(route: &TcpRoute) -> String {
+    let one = |to: &WeightedCluster| (to.cluster.to_string(), to.weight);
+    format!("Cluster: {}", weighted(&route.destinations.iter().map(one).collect::<Vec<_>>()))
 }
 
 fn matches(matches: &RequestMatch) -> String {
@@ -80,12 +85,17 @@ fn action(action: &Action) -> String {
 }
 
 fn forward(forward: &Forward) -> String {
-    let total: u32 = forward.destinations.iter().map(|to| to.weight).sum();
-    let one = |to: &Destination| match forward.destinations.len() {
-        1 => to.cluster.to_string(),
-        _ => format!("{} ({}/{total})", to.cluster, to.weight),
+    let one = |to: &Destination| (to.cluster.to_string(), to.weight);
+    weighted(&forward.destinations.iter().map(one).collect::<Vec<_>>())
+}
+
+fn weighted(destinations: &[(String, u32)]) -> String {
+    let total: u64 = destinations.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let one = |(cluster, weight): &(String, u32)| match destinations.len() {
+        1 => cluster.clone(),
+        _ => format!("{cluster} ({weight}/{total})"),
     };
-    forward.destinations.iter().map(one).collect::<Vec<_>>().join(", ")
+    destinations.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn redirect(redirect: &Redirect) -> String {

@@ -4,7 +4,9 @@ mod secrets;
 
 use std::net::SocketAddr;
 
-use gateway_core::model::{Chain, Cluster, Config, Endpoints, Listener, Protocol, RouteConfig, Transport};
+use gateway_core::model::{
+    Chain, ChainAction, Cluster, Config, Endpoints, Listener, Protocol, RouteConfig, TcpRoute, Transport,
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::secrets::{SecretDump, of as secrets};
@@ -32,13 +34,13 @@ pub(crate) struct ListenerDump {
     pub(crate) port: u16,
     /// `ALL`, or `SNI: a.com,b.com`.
     pub(crate) r#match: String,
-    /// The route table.
+    /// The route table, or where bytes go that nobody looks into.
     pub(crate) destination: String,
     /// The servers in the YAML.
     pub(crate) origin: Vec<String>,
 }
 
-/// A virtual host.
+/// A virtual host, or the names of a TCP route.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct VirtualHostDump {
     /// The route table.
@@ -85,7 +87,7 @@ impl Dump {
         Self {
             version: VERSION,
             listeners: config.listeners.iter().flat_map(listeners).collect(),
-            routes: config.listeners.iter().flat_map(Listener::route_configs).flat_map(virtual_hosts).collect(),
+            routes: config.listeners.iter().flat_map(routes).collect(),
             clusters: config.clusters.iter().map(cluster).collect(),
             secrets: secrets::of(config),
             opened: opened
@@ -98,25 +100,55 @@ impl Dump {
 
 fn listeners(listener: &Listener) -> Vec<ListenerDump> {
     let address = listener.bind.map_or_else(|| "0.0.0.0".to_owned(), |bind| bind.to_string());
-    let row = |r#match: String, routes: &RouteConfig, origin: Vec<String>| ListenerDump {
+    let row = |r#match: String, destination: String, origin: Vec<String>| ListenerDump {
         address: address.clone(),
         port: listener.port,
         r#match,
-        destination: format!("Route: {}", routes.name),
+        destination,
         origin,
     };
+    let all = "ALL".to_owned();
     match &listener.transport {
         Transport::Http(routes) => {
-            vec![row("ALL".to_owned(), routes, routes.origins.iter().map(ToString::to_string).collect())]
+            vec![row(all, table(routes), routes.origins.iter().map(ToString::to_string).collect())]
         }
+        Transport::Tcp(route) => vec![row(all, describe::clusters(route), vec![route.origin.to_string()])],
         Transport::Tls(chains) => {
             let chain = |chain: &Chain| {
-                let names: Vec<_> = chain.server_names.iter().map(ToString::to_string).collect();
-                row(format!("SNI: {}", names.join(",")), &chain.routes, vec![chain.origin.to_string()])
+                let destination = match &chain.action {
+                    ChainAction::Http { routes, .. } => table(routes),
+                    ChainAction::Tcp { route, .. } => format!("TLS ends, {}", describe::clusters(route)),
+                    ChainAction::Passthrough(route) => format!("PASSTHROUGH, {}", describe::clusters(route)),
+                };
+                row(format!("SNI: {}", names(chain)), destination, vec![chain.origin.to_string()])
             };
             chains.iter().map(chain).collect()
         }
     }
+}
+
+fn table(routes: &RouteConfig) -> String {
+    format!("Route: {}", routes.name)
+}
+
+fn names(chain: &Chain) -> String {
+    chain.server_names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Its route tables, then its TCP routes.
+fn routes(listener: &Listener) -> Vec<VirtualHostDump> {
+    let mut out: Vec<_> = listener.route_configs().flat_map(virtual_hosts).collect();
+    if let Transport::Tcp(route) = &listener.transport {
+        out.push(tcp(route, "*".to_owned()));
+    }
+    let of_chains = listener.chains().iter().filter_map(|chain| Some(tcp(chain.tcp()?, names(chain))));
+    out.extend(of_chains);
+    out
+}
+
+fn tcp(route: &TcpRoute, domain: String) -> VirtualHostDump {
+    let rules = vec![describe::tcp(route)];
+    VirtualHostDump { name: route.name.clone(), domain, https_redirect: false, rules }
 }
 
 fn virtual_hosts(routes: &RouteConfig) -> Vec<VirtualHostDump> {

@@ -1,7 +1,7 @@
 //! Certificates: what they are, until when, and who uses them. Never their keys.
 use std::{collections::BTreeMap, fs, path::Path};
 
-use gateway_core::model::{CaSource, CertificateSource, Chain, ClientAuth, Config, Credential, PemRole, Transport};
+use gateway_core::model::{CaSource, CertificateSource, ClientAuth, Config, Credential, PemRole, ServerTls};
 use gateway_layers::stack::{Problem, check_credentials};
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -30,9 +30,8 @@ pub(crate) fn of(config: &Config) -> Vec<SecretDump> {
     let problems = check_credentials(config);
     let mut found = BTreeMap::<(String, &str), SecretDump>::new();
     for listener in &config.listeners {
-        let Transport::Tls(chains) = &listener.transport else { continue };
-        for chain in chains {
-            for named in named(chain, config) {
+        for (chain, tls) in listener.chains().iter().filter_map(|chain| Some((chain, chain.tls()?))) {
+            for named in named(tls, config) {
                 let key = (named.name.clone(), named.kind);
                 let entry = found.entry(key).or_insert_with(|| dump(named, &problems));
                 entry.used_by.push(chain.origin.to_string());
@@ -50,9 +49,9 @@ struct Named {
     parts: Vec<Credential>,
 }
 
-fn named(chain: &Chain, config: &Config) -> Vec<Named> {
-    let mut out: Vec<_> = chain.tls.certificates.iter().map(|source| pair(source, config)).collect();
-    match &chain.tls.client_auth {
+fn named(tls: &ServerTls, config: &Config) -> Vec<Named> {
+    let mut out: Vec<_> = tls.certificates.iter().map(|source| pair(source, config)).collect();
+    match &tls.client_auth {
         ClientAuth::None => {}
         ClientAuth::Asked(policy) => {
             let mut ca = authority(&policy.ca, config);

@@ -17,7 +17,7 @@ pub use self::{
     cluster::{Cluster, ClusterName, DnsName, Endpoint, Endpoints, Protocol},
     headers::{HeaderOp, HeaderOps},
     host::HostPattern,
-    listener::{Chain, Listener, RouteConfig, Transport, VirtualHost},
+    listener::{Chain, ChainAction, Listener, RouteConfig, TcpRoute, Transport, VirtualHost, WeightedCluster},
     matches::{
         HeaderKey, HeaderMatch, PathMatch, QueryMatch, Regex, RegexError, RequestHead, RequestMatch, StringMatch,
     },

@@ -1,4 +1,4 @@
-//! Warnings about destinations that are unknown: requests to them are answered 503.
+//! Warnings about destinations that are unknown: requests to them are answered 503, connections are closed.
 
 use super::Report;
 use super::actions::Missing;
@@ -21,7 +21,8 @@ pub(super) fn report_missing(
         let list = path.key(list);
         let entry = entry.map(|n| list.index(n));
         let at = entry.as_ref().map(|entry| entry.key("destination"));
-        report(&mut Report::new(vs, findings), at.as_ref().unwrap_or(&list), destination, unknown);
+        let answer = "requests are answered 503";
+        report_unknown(&mut Report::new(vs, findings), at.as_ref().unwrap_or(&list), destination, unknown, answer);
     }
 }
 
@@ -39,7 +40,14 @@ fn written<'r>(rule: &'r HttpRoute, field: &str) -> (&'static str, Option<usize>
     ("mirror", None, rule.mirror.as_ref())
 }
 
-fn report(report: &mut Report<'_>, at: &Path<'_>, destination: Option<&Destination>, unknown: &Unknown) {
+/// Warns about one; `answer`: what becomes of what goes there.
+pub(super) fn report_unknown(
+    report: &mut Report<'_>,
+    at: &Path<'_>,
+    destination: Option<&Destination>,
+    unknown: &Unknown,
+    answer: &str,
+) {
     let host = destination.and_then(|destination| destination.host.as_deref()).unwrap_or_default();
     let subset = destination.and_then(|destination| destination.subset.as_deref()).unwrap_or_default();
     let (field, message, help) = match unknown {
@@ -75,5 +83,5 @@ fn report(report: &mut Report<'_>, at: &Path<'_>, destination: Option<&Destinati
             "mend the DestinationRule".to_owned(),
         ),
     };
-    report.warn(REFERENCE, &at.key(field), format!("{message}: requests are answered 503")).help(help);
+    report.warn(REFERENCE, &at.key(field), format!("{message}: {answer}")).help(help);
 }

@@ -14,6 +14,7 @@ mod fixed;
 mod grpc;
 mod header_ops;
 mod hosts;
+mod layer4;
 mod listeners;
 mod missing;
 mod names;
@@ -146,7 +147,7 @@ fn protocol_of(server: &Server) -> Option<Protocol> {
 /// TLS ends at this server.
 fn is_terminated(server: &Server) -> bool {
     let mode = server.tls.as_ref().map(|tls| tls.mode.unwrap_or_default());
-    protocol_of(server) == Some(Protocol::Https) && mode.is_some_and(|mode| !mode.is_passthrough())
+    protocol_of(server).is_some_and(Protocol::is_tls) && mode.is_some_and(|mode| !mode.is_passthrough())
 }
 
 /// The objects without errors, older ones first; and those with errors, which may not be served, but what they close

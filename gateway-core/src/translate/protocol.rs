@@ -64,6 +64,11 @@ impl Protocol {
         matches!(self, Self::Http | Self::Http2 | Self::Grpc | Self::GrpcWeb | Self::HttpProxy)
     }
 
+    /// TLS in a Gateway, whatever is done with it.
+    pub(super) const fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Tls)
+    }
+
     /// HTTP or TLS: the host can be told from the traffic.
     pub(super) const fn knows_hosts(self) -> bool {
         self.is_clear_http() || matches!(self, Self::Https | Self::Tls)

@@ -153,14 +153,21 @@ impl Tables<'_, '_> {
                 entry.routes.extend(routes.iter().cloned());
                 entry.https_redirect |= https_redirect;
             }
-            let admitted = (0..bound.hosts.len()).filter(|host| open.iter().any(|o| o.overlaps(&bound.hosts[*host])));
-            self.used.entry(n).or_default().extend(admitted);
+            self.admit(n, server);
         }
         if https_redirect {
             for host in &server.hosts {
                 table.entry(&host.pattern).https_redirect = true;
             }
         }
+    }
+
+    /// Notes the hosts of a VirtualService (by number) that a server admits.
+    pub(super) fn admit(&mut self, n: usize, server: &Wanted<'_>) {
+        let bound = &self.services[n];
+        let open = admitted(&server.hosts, bound.vs.namespace());
+        let hosts = (0..bound.hosts.len()).filter(|host| open.iter().any(|o| o.overlaps(&bound.hosts[*host])));
+        self.used.entry(n).or_default().extend(hosts);
     }
 
     /// Redirects the hosts that this server would redirect if it had no error.

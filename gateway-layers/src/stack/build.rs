@@ -5,19 +5,21 @@ use std::{
 };
 
 use gateway_core::{
-    model::{ClusterName, Config, Listener, Route, RouteConfig, Transport},
+    model::{ChainAction, ClusterName, Config, Listener, Route, RouteConfig, Transport},
     route_table::RouteTable,
 };
 
 use super::{
     credentials::Problem,
     filter::Filter,
+    observers::Observers,
     renew::{self, Served},
     route::Parts,
-    routing::{Host, Server, Snapshot, Target, chain_table},
+    routing::{Host, Routes, Server, Snapshot, Target, chain_table},
+    tcp::tcp_route,
 };
 use crate::{
-    conn::{ServerId, tls::TlsTable},
+    conn::ServerId,
     exchange::RouteInfo,
     random::Random,
     upstream::{Cluster, Context},
@@ -29,6 +31,7 @@ pub(super) struct Builder {
     pub(super) filters: Vec<Arc<dyn Filter>>,
     pub(super) random: Random,
     pub(super) ids: ServerIds,
+    pub(super) observers: Arc<Observers>,
 }
 
 /// Numbers of servers, the same for the same server in every configuration.
@@ -36,9 +39,9 @@ pub(super) struct Builder {
 pub(super) struct ServerIds(Mutex<HashMap<String, ServerId>>);
 
 impl ServerIds {
-    /// The number of a route table on a listener.
-    pub(super) fn get(&self, listener: &Listener, routes: &RouteConfig) -> ServerId {
-        let key = format!("{:?} {} {}", listener.bind, listener.port, routes.name);
+    /// The number of a route table, or of a TCP route, on a listener.
+    pub(super) fn get(&self, listener: &Listener, name: &str) -> ServerId {
+        let key = format!("{:?} {} {name}", listener.bind, listener.port);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let next = ServerId(u32::try_from(known.len()).unwrap_or(u32::MAX));
         *known.entry(key).or_insert(next)
@@ -49,10 +52,9 @@ impl ServerIds {
     }
 }
 
-/// A snapshot, and the TLS servers of each TLS listener, in the order of the configuration's listeners.
+/// A snapshot, and what its TLS tables are made of, in the order of the configuration's listeners.
 pub(super) struct Built {
     pub(super) snapshot: Snapshot,
-    pub(super) tls: Vec<Option<TlsTable>>,
     /// The servers of each TLS chain.
     pub(super) served: Vec<Vec<Served>>,
     pub(super) problems: Vec<Problem>,
@@ -74,13 +76,10 @@ impl Builder {
         };
         let mut tables = Tables { made: HashMap::new(), servers: Vec::new() };
         let mut problems = Vec::new();
-        let (mut tls, mut served) = (Vec::new(), Vec::new());
+        let mut served = Vec::new();
         for listener in &config.listeners {
             self.listener(listener, &mut tables, &mut parts);
-            let chains = renew::chains(listener, &config, &[], &mut problems);
-            let is_tls = matches!(listener.transport, Transport::Tls(_));
-            tls.push(is_tls.then(|| renew::tls_table(listener, &self.ids, &chains)));
-            served.push(chains);
+            served.push(renew::chains(listener, &config, &[], &mut problems));
         }
         let mut servers: Vec<_> = (0..self.ids.count()).map(|_| Server::empty()).collect();
         for (id, server) in tables.servers {
@@ -88,22 +87,31 @@ impl Builder {
                 *slot = server;
             }
         }
-        Built { snapshot: Snapshot { config, servers: servers.into() }, tls, served, problems }
+        Built { snapshot: Snapshot { config, servers: servers.into() }, served, problems }
     }
 
     /// Makes a listener's servers.
     fn listener(&self, listener: &Listener, tables: &mut Tables, parts: &mut Parts<'_>) {
         match &listener.transport {
             Transport::Http(routes) => {
-                let id = self.ids.get(listener, routes);
+                let id = self.ids.get(listener, &routes.name);
                 tables.add(id, routes, None, parts);
             }
+            Transport::Tcp(route) => {
+                let id = self.ids.get(listener, &route.name);
+                tables.servers.push((id, Server::Tcp(tcp_route(route, parts, &self.observers))));
+            }
             Transport::Tls(chains) => {
-                let ids: Vec<_> = chains.iter().map(|chain| self.ids.get(listener, &chain.routes)).collect();
+                let ids: Vec<_> = chains.iter().map(|chain| self.ids.get(listener, chain.name())).collect();
                 let named = chains.iter().map(|chain| chain.server_names.clone()).zip(ids.iter().copied());
                 let names = chain_table(&named.collect::<Vec<_>>());
-                for (chain, id) in chains.iter().zip(&ids) {
-                    tables.add(*id, &chain.routes, Some(names.clone()), parts);
+                for (chain, id) in chains.iter().zip(ids) {
+                    match &chain.action {
+                        ChainAction::Http { routes, .. } => tables.add(id, routes, Some(names.clone()), parts),
+                        ChainAction::Tcp { route, .. } | ChainAction::Passthrough(route) => {
+                            tables.servers.push((id, Server::Tcp(tcp_route(route, parts, &self.observers))));
+                        }
+                    }
                 }
             }
         }
@@ -112,7 +120,7 @@ impl Builder {
 
 impl Server {
     fn empty() -> Self {
-        Self { hosts: gateway_core::host_table::HostTable::default(), chains: None }
+        Self::Http(Routes { hosts: gateway_core::host_table::HostTable::default(), chains: None })
     }
 }
 
@@ -136,7 +144,7 @@ impl Tables {
             (host.host.clone(), Arc::new(Host { https_redirect: host.https_redirect, routes }))
         });
         let hosts = hosts.collect();
-        self.servers.push((id, Server { hosts, chains }));
+        self.servers.push((id, Server::Http(Routes { hosts, chains })));
     }
 
     fn target(&mut self, route: &Arc<Route>, parts: &mut Parts<'_>) -> Target {

@@ -2,8 +2,8 @@
 use std::{fmt, fs, path::Path};
 
 use gateway_core::model::{
-    self, CaSource, CertificateSource, Chain, ClientAuth, ClientPolicy, Config, Credential, Origin, PemRole, Secret,
-    SecretName, ServerTls, TlsVersion, Transport,
+    self, CaSource, CertificateSource, Chain, ClientAuth, ClientPolicy, Config, Credential, Listener, Origin, PemRole,
+    Secret, SecretName, ServerTls, TlsVersion,
 };
 use rustls::{CipherSuite, ServerConfig, SupportedProtocolVersion, sign::CertifiedKey, version};
 
@@ -33,20 +33,18 @@ impl fmt::Display for Problem {
 /// Reads every credential of a configuration, as the gateway will, and tells what is wrong with them.
 #[must_use]
 pub fn check_credentials(config: &Config) -> Vec<Problem> {
-    let chains = config.listeners.iter().flat_map(|listener| match &listener.transport {
-        Transport::Http(_) => &[][..],
-        Transport::Tls(chains) => chains.as_slice(),
-    });
-    chains.flat_map(|chain| tls_config(chain, config).err().unwrap_or_default()).collect()
+    let chains = config.listeners.iter().flat_map(Listener::chains);
+    let ended = chains.filter_map(|chain| Some((chain, chain.tls()?)));
+    ended.flat_map(|(chain, tls)| tls_config(chain, tls, config).err().unwrap_or_default()).collect()
 }
 
-/// The configuration of a TLS server, or everything that is wrong with its credentials.
-pub(super) fn tls_config(chain: &Chain, config: &Config) -> Result<ServerConfig, Vec<Problem>> {
+/// The configuration of a chain that terminates TLS, or everything that is wrong with its credentials.
+pub(super) fn tls_config(chain: &Chain, tls: &ServerTls, config: &Config) -> Result<ServerConfig, Vec<Problem>> {
     let problem = |Failure { error, message, credential }| {
         let origin = chain.origin.clone();
         Problem { error, message, origin, credential }
     };
-    build(&chain.tls, config).map_err(|failures| failures.into_iter().map(problem).collect())
+    build(tls, config).map_err(|failures| failures.into_iter().map(problem).collect())
 }
 
 /// A [`Problem`] of a server that is not named yet.

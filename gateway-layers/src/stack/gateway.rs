@@ -20,15 +20,17 @@ use super::{
     filter::Filter,
     http::http,
     listener::Bound,
+    observers::Observers,
     options::Options,
-    renew::Served,
+    renew::{Served, tls_table},
     routing::Snapshot,
+    tcp::Passthrough,
 };
 use crate::{
     BoxError,
     body::Body,
     conn::{ConnInfo, ConnLimitLayer, ConnMetrics, Drain, Phase, ServerId, tls::TlsTable},
-    exchange::{Exchange, InFlight, OnFinish},
+    exchange::{Exchange, InFlight},
     http::{access_log::AccessLog, metrics::Metrics},
     live::Live,
     random::Random,
@@ -41,39 +43,16 @@ pub struct Gateway(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) live: Arc<Live<Snapshot>>,
-    pub(super) tls: Vec<Option<Arc<Live<TlsTable>>>>,
+    /// Of each listener; without a name where no TLS is spoken.
+    pub(super) tls: Vec<Arc<Live<TlsTable<Passthrough>>>>,
     /// What the tables are made of.
     pub(super) served: Mutex<Vec<Vec<Served>>>,
     pub(super) options: Options,
     pub(super) observers: Arc<Observers>,
-    pub(super) in_flight: InFlight,
     pub(super) conn_metrics: ConnMetrics,
     pub(super) conn_limit: ConnLimitLayer,
     pub(super) builder: Builder,
     problems: Vec<Problem>,
-}
-
-/// Who is told of each exchange's end.
-pub(super) struct Observers {
-    metrics: Option<Metrics>,
-    access_log: Option<AccessLog>,
-}
-
-impl Observers {
-    pub(super) const fn keep_heads(&self) -> bool {
-        self.access_log.is_some()
-    }
-}
-
-impl OnFinish for Observers {
-    fn finish(&self, exchange: &Exchange) {
-        if let Some(metrics) = &self.metrics {
-            metrics.finish(exchange);
-        }
-        if let Some(log) = &self.access_log {
-            log.finish(exchange);
-        }
-    }
 }
 
 /// Makes a [`Gateway`].
@@ -168,25 +147,30 @@ impl GatewayBuilder {
     pub fn build(self) -> Result<Gateway, BuildError> {
         let workers = self.context.workers;
         let random = self.context.random.clone();
-        let builder = Builder { context: self.context, filters: self.filters, random, ids: ServerIds::default() };
-        let Built { snapshot, tls, served, problems } = builder.build(self.config);
+        let conn_metrics = self.recorder.as_deref().map(|recorder| ConnMetrics::new(recorder)).unwrap_or_default();
+        let observers = Arc::new(Observers {
+            metrics: self.recorder.map(|recorder| Metrics::new(recorder, workers)),
+            access_log: self.access_log,
+            in_flight: InFlight::default(),
+        });
+        let (filters, ids) = (self.filters, ServerIds::default());
+        let builder = Builder { context: self.context, filters, random, ids, observers: observers.clone() };
+        let Built { snapshot, served, problems } = builder.build(self.config);
         if !self.skip_errors && problems.iter().any(|problem| problem.error) {
             return Err(BuildError { problems });
         }
-        let conn_metrics = self.recorder.as_deref().map(|recorder| ConnMetrics::new(recorder)).unwrap_or_default();
-        let observers = Observers {
-            metrics: self.recorder.map(|recorder| Metrics::new(recorder, workers)),
-            access_log: self.access_log,
-        };
+        let live = Arc::new(Live::new(snapshot));
+        let config = live.look(|snapshot| snapshot.config.clone());
+        let tables = config.listeners.iter().zip(&served);
+        let tls = tables.map(|(listener, served)| tls_table(listener, &builder.ids, served, &live)).collect();
         Ok(Gateway(Arc::new(Shared {
-            live: Arc::new(Live::new(snapshot)),
+            live,
             served: Mutex::new(served),
-            tls: tls.into_iter().map(|table| table.map(|table| Arc::new(Live::new(table)))).collect(),
+            tls,
             conn_limit: limit(&self.options).metrics(conn_metrics.clone()),
             conn_metrics,
             options: self.options,
-            observers: Arc::new(observers),
-            in_flight: InFlight::default(),
+            observers,
             builder,
             problems,
         })))
@@ -228,15 +212,15 @@ impl Gateway {
         &self.0.problems
     }
 
-    /// Requests under way, mirrored ones too.
+    /// Requests under way, mirrored ones too, and connections whose bytes nobody looks into.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.0.in_flight.now()
+        self.0.observers.in_flight.now()
     }
 
-    /// Waits until no request is under way, mirrored ones included.
+    /// Waits until nothing is under way, mirrored requests included.
     pub async fn idle(&self) {
-        self.0.in_flight.none().await;
+        self.0.observers.in_flight.none().await;
     }
 
     /// Opens the listeners.
@@ -291,7 +275,7 @@ impl Gateway {
         let config = self.config();
         let listener = config.listeners_of(port).find(|listener| listener.bind == bind)?;
         let Transport::Http(routes) = &listener.transport else { return None };
-        let id = self.0.builder.ids.get(listener, routes);
+        let id = self.0.builder.ids.get(listener, &routes.name);
         let inner = http(&self.0);
         Some(tower::util::MapRequest::new(inner, move |req: Request<B>| assigned(req, id)))
     }

@@ -33,7 +33,7 @@ where
     let outer = ServiceBuilder::new()
         // Sees every answer, also those for errors, and the end of its body.
         .layer(
-            ObserveLayer::new(shared.observers.clone(), shared.in_flight.clone())
+            ObserveLayer::new(shared.observers.clone(), shared.observers.in_flight.clone())
                 .keep_heads(shared.observers.keep_heads()),
         )
         // Every answer has a server header; own replies get their final form here.

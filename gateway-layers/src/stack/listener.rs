@@ -12,10 +12,12 @@ use tower::Layer as _;
 use super::{
     gateway::{Gateway, Shared},
     http::http,
+    observers::NoChain,
     refusals::Refusals,
+    tcp::{Assigned, ByServer, TcpRouting},
 };
 use crate::{
-    conn::{Conn, HttpServer, ProxyProtocolLayer, ServerId, TcpAcceptor, Watch, serve, tls::TlsLayer},
+    conn::{Conn, HttpServer, ProxyProtocolLayer, TcpAcceptor, Watch, serve, tls::TlsLayer},
     error::Error,
     service::SharedService,
 };
@@ -161,31 +163,22 @@ fn hint(error: &io::Error, port: u16) -> String {
 
 fn service(shared: &Arc<Shared>, listener: &Listener, index: usize) -> ConnService {
     let refusals = Refusals { observers: shared.observers.clone(), server: shared.options.server.clone() };
-    let server = HttpServer::with_options(http(shared), shared.options.http).refuse_with(Arc::new(refusals));
-    let server = server.metrics(shared.conn_metrics.clone());
+    let http = HttpServer::with_options(http(shared), shared.options.http).refuse_with(Arc::new(refusals));
+    let http = http.metrics(shared.conn_metrics.clone());
+    let inner = ByServer { tcp: TcpRouting(shared.live.clone()), http };
     // Before anything counts or looks at the peer.
     let first = ProxyProtocolLayer::new(shared.options.proxy_protocol.iter().copied());
-    match (&listener.transport, shared.tls.get(index)) {
-        (Transport::Tls(_), Some(Some(table))) => {
-            let layer = TlsLayer::new(table.clone()).deadline(shared.options.handshake_timeout);
+    let id = match &listener.transport {
+        Transport::Http(routes) => shared.builder.ids.get(listener, &routes.name),
+        Transport::Tcp(route) => shared.builder.ids.get(listener, &route.name),
+        Transport::Tls(_) => {
+            let layer = TlsLayer::new(shared.tls[index].clone()).deadline(shared.options.handshake_timeout);
             let layer = layer.metrics(shared.conn_metrics.clone());
-            ConnService::new(first.layer(shared.conn_limit.layer(layer.layer(server))))
+            let layer = layer.observe(Arc::new(NoChain(shared.observers.clone())));
+            return ConnService::new(first.layer(shared.conn_limit.layer(layer.layer(inner))));
         }
-        (transport, _) => {
-            let routes = match transport {
-                Transport::Http(routes) => Some(routes),
-                Transport::Tls(chains) => chains.first().map(|chain| &chain.routes),
-            };
-            let id = routes.map(|routes| shared.builder.ids.get(listener, routes));
-            let server = tower::util::MapRequest::new(server, move |conn| assigned(conn, id));
-            ConnService::new(first.layer(shared.conn_limit.layer(server)))
-        }
-    }
-}
-
-fn assigned<I>(mut conn: Conn<I>, id: Option<ServerId>) -> Conn<I> {
-    conn.info.server = id;
-    conn
+    };
+    ConnService::new(first.layer(shared.conn_limit.layer(Assigned { id, inner })))
 }
 
 #[cfg(test)]

@@ -20,11 +20,13 @@ mod filter;
 mod gateway;
 mod http;
 mod listener;
+mod observers;
 mod options;
 mod refusals;
 mod renew;
 mod route;
 mod routing;
+mod tcp;
 
 pub use self::{
     credentials::{Problem, check_credentials},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header::SERVER};
 
-use super::gateway::Observers;
+use super::observers::Observers;
 use crate::{body::End, conn::Refuse, exchange::Exchange, http::local_reply::LocalReply, http1::Refusal};
 
 pub(super) struct Refusals {

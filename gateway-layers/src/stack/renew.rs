@@ -3,11 +3,11 @@ use std::{
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::Path,
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
 };
 
 use gateway_core::model::{
-    CaSource, CertificateSource, Chain, ClientAuth, Config, Listener, Secret, SecretName, ServerTls, Transport,
+    CaSource, CertificateSource, Chain, ClientAuth, Config, Listener, Secret, SecretName, ServerTls,
 };
 
 use super::{
@@ -15,13 +15,18 @@ use super::{
     credentials::{Problem, tls_config},
     gateway::Gateway,
     routing::Snapshot,
+    tcp::{Passthrough, TcpRouting},
 };
-use crate::conn::tls::{TlsServer, TlsTable};
+use crate::{
+    conn::tls::{TlsServer, TlsTable},
+    live::Live,
+};
 
 /// The server of a TLS chain as it is served, and what it was made of.
 #[derive(Clone, Debug)]
 pub(super) struct Served {
-    server: TlsServer,
+    /// None: its TLS is passed through.
+    server: Option<TlsServer>,
     made_of: u64,
 }
 
@@ -45,13 +50,12 @@ impl Gateway {
         let mut renewal = Renewal::default();
         let mut served = shared.served.lock().unwrap_or_else(PoisonError::into_inner);
         for ((listener, table), before) in config.listeners.iter().zip(&shared.tls).zip(served.iter_mut()) {
-            let Some(table) = table else { continue };
             let now = chains(listener, &config, before, &mut renewal.problems);
             let changed = now.iter().zip(&*before).filter(|(now, before)| now.made_of != before.made_of).count();
             *before = now;
             renewal.changed += changed;
             if changed > 0 {
-                table.store(tls_table(listener, &shared.builder.ids, before));
+                table.store(servers_by_name(listener, &shared.builder.ids, before, &shared.live));
             }
         }
         drop(served);
@@ -68,36 +72,52 @@ pub(super) fn chains(
     before: &[Served],
     problems: &mut Vec<Problem>,
 ) -> Vec<Served> {
-    let Transport::Tls(chains) = &listener.transport else { return Vec::new() };
-    let each = chains.iter().enumerate().map(|(n, chain)| chain_of(chain, config, before.get(n), problems));
+    let each = listener.chains().iter().enumerate().map(|(n, chain)| chain_of(chain, config, before.get(n), problems));
     each.collect()
 }
 
 fn chain_of(chain: &Chain, config: &Config, before: Option<&Served>, problems: &mut Vec<Problem>) -> Served {
-    let made_of = made_of(&chain.tls, config);
+    let Some(tls) = chain.tls() else { return Served { server: None, made_of: 0 } };
+    let made_of = made_of(tls, config);
     if let Some(before) = before
         && before.made_of == made_of
     {
         return before.clone();
     }
-    match tls_config(chain, config) {
-        Ok(config) => Served { server: TlsServer::new(config), made_of },
+    match tls_config(chain, tls, config) {
+        Ok(config) => Served { server: Some(TlsServer::new(config)), made_of },
         Err(found) => {
             problems.extend(found);
             // Not made of this: it is tried again.
-            before.cloned().unwrap_or_else(|| Served { server: TlsServer::unavailable(), made_of: !made_of })
+            before.cloned().unwrap_or_else(|| Served { server: Some(TlsServer::unavailable()), made_of: !made_of })
         }
     }
 }
 
-/// The servers by their names.
-pub(super) fn tls_table(listener: &Listener, ids: &ServerIds, served: &[Served]) -> TlsTable {
-    let mut table = TlsTable::default();
-    let Transport::Tls(chains) = &listener.transport else { return table };
-    for (chain, served) in chains.iter().zip(served) {
-        let id = ids.get(listener, &chain.routes);
+/// The servers by their names, to be replaced when there are new credentials.
+pub(super) fn tls_table(
+    listener: &Listener,
+    ids: &ServerIds,
+    served: &[Served],
+    live: &Arc<Live<Snapshot>>,
+) -> Arc<Live<TlsTable<Passthrough>>> {
+    Arc::new(Live::new(servers_by_name(listener, ids, served, live)))
+}
+
+fn servers_by_name(
+    listener: &Listener,
+    ids: &ServerIds,
+    served: &[Served],
+    live: &Arc<Live<Snapshot>>,
+) -> TlsTable<Passthrough> {
+    let mut table = TlsTable::empty();
+    for (chain, served) in listener.chains().iter().zip(served) {
+        let id = ids.get(listener, chain.name());
         for name in &chain.server_names {
-            table.insert(name, served.server.clone().with_id(id));
+            match &served.server {
+                Some(server) => table.insert(name, server.clone().with_id(id)),
+                None => table.insert_passthrough(name, Passthrough { id, inner: TcpRouting(live.clone()) }),
+            }
         }
     }
     table
@@ -137,19 +157,16 @@ fn made_of(tls: &ServerTls, config: &Config) -> u64 {
 #[must_use]
 pub fn credential_files(config: &Config) -> Vec<&Path> {
     let mut files = Vec::new();
-    for listener in &config.listeners {
-        let Transport::Tls(chains) = &listener.transport else { continue };
-        for chain in chains {
-            for source in &chain.tls.certificates {
-                if let CertificateSource::Files { chain, key } = source {
-                    files.extend([chain.as_path(), key.as_path()]);
-                }
+    for tls in config.listeners.iter().flat_map(Listener::chains).filter_map(Chain::tls) {
+        for source in &tls.certificates {
+            if let CertificateSource::Files { chain, key } = source {
+                files.extend([chain.as_path(), key.as_path()]);
             }
-            if let ClientAuth::Asked(policy) = &chain.tls.client_auth {
-                files.extend(policy.crl.as_deref());
-                if let CaSource::File(path) = &policy.ca {
-                    files.push(path);
-                }
+        }
+        if let ClientAuth::Asked(policy) = &tls.client_auth {
+            files.extend(policy.crl.as_deref());
+            if let CaSource::File(path) = &policy.ca {
+                files.push(path);
             }
         }
     }

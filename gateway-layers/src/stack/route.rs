@@ -154,7 +154,8 @@ impl Parts<'_> {
         forward.mirrors.iter().filter_map(known).collect()
     }
 
-    fn info(&mut self, cluster: &ClusterName) -> Arc<DestinationInfo> {
+    /// What logs and metrics call a cluster.
+    pub(super) fn info(&mut self, cluster: &ClusterName) -> Arc<DestinationInfo> {
         let namespace = self.clusters.get(cluster).and_then(Cluster::namespace);
         let new = || Arc::new(DestinationInfo::new(cluster.clone(), self.workers).namespace(namespace.cloned()));
         self.destinations.entry(cluster.clone()).or_insert_with(new).clone()

@@ -2,6 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use gateway_core::{
+    authority::server_name,
     host_table::{HostTable, without_port},
     model::{Config, HostPattern},
     route_table::RouteTable,
@@ -14,9 +15,10 @@ use crate::{
     conn::ServerId,
     error::{Error, Kind},
     exchange::{Exchange, RouteInfo},
-    http::{HttpsRedirectLayer, Select, observe::head, route},
+    http::{HttpsRedirectLayer, Select, Split, observe::head, route},
     live::Live,
     service::SharedService,
+    upstream::TcpProxy,
 };
 
 /// A configuration, ready to serve; replaced as a whole.
@@ -26,11 +28,19 @@ pub(super) struct Snapshot {
     pub(super) servers: Arc<[Server]>,
 }
 
-/// The route table of a listener's plain chain, or of one TLS server.
-pub(super) struct Server {
+/// What a listener's plain chain, or one of its TLS chains, does with connections.
+pub(super) enum Server {
+    /// HTTP.
+    Http(Routes),
+    /// Bytes.
+    Tcp(Split<TcpProxy>),
+}
+
+/// A route table.
+pub(super) struct Routes {
     pub(super) hosts: HostTable<Arc<Host>>,
-    /// The TLS servers of the same listener by their names: a Host that would have chosen another one is not served
-    /// here (421).
+    /// The TLS chains of the same listener by their names: a Host that would have chosen another one is not served
+    /// here (421), whatever is done there.
     pub(super) chains: Option<Arc<HostTable<ServerId>>>,
 }
 
@@ -87,12 +97,12 @@ impl Routing {
 
 impl Snapshot {
     fn choose(&self, server: ServerId, req: &Request<Body>, https: bool) -> Option<Choice> {
-        let this = self.servers.get(server.0 as usize)?;
+        let Server::Http(this) = self.servers.get(server.0 as usize)? else { return None };
         // Its form was checked when the request was normalised.
         let host = without_port(req.headers().get(HOST)?.to_str().ok()?);
         if let Some(chains) = &this.chains {
             // The same normal form as for the server name of a handshake.
-            let chosen = chains.find(host.strip_suffix('.').unwrap_or(host));
+            let chosen = chains.find(server_name(host));
             if chosen.is_some_and(|&chosen| chosen != server) {
                 return Some(Choice::Misdirected);
             }

@@ -11,8 +11,10 @@ fn what_has_an_error_closes_what_it_names() {
     let (config, findings) = alone(&format!("{strict}---\n{all}"));
     assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
     let Transport::Tls(chains) = &config.listener(443).unwrap().transport else { panic!("clear text") };
-    let shown: Vec<_> =
-        chains.iter().map(|chain| (chain.server_names[0].to_string(), chain.tls.certificates.len())).collect();
+    let shown: Vec<_> = chains
+        .iter()
+        .map(|chain| (chain.server_names[0].to_string(), chain.tls().unwrap().certificates.len()))
+        .collect();
     assert_eq!(shown, [("*".to_owned(), 1), ("a.com".to_owned(), 0)]);
 
     let text = service("- route: [{destination: {host: c, port: {number: 80}}}]\n");
@@ -38,7 +40,7 @@ fn what_cannot_be_read_closes_what_it_names() {
         assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{strict}");
         let listeners = config.listeners.iter().map(|listener| {
             let Transport::Tls(chains) = &listener.transport else { panic!("clear text") };
-            let closed = chains.iter().filter(|chain| chain.tls.certificates.is_empty());
+            let closed = chains.iter().filter(|chain| chain.tls().unwrap().certificates.is_empty());
             closed.flat_map(|chain| &chain.server_names).map(ToString::to_string).collect::<Vec<_>>().join(",")
         });
         listeners.collect::<Vec<_>>()

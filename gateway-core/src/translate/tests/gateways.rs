@@ -57,7 +57,7 @@ fn credentials_are_looked_up_in_the_namespace_of_the_gateway() {
     let (config, _) = alone(&format!("{}{}", https("{mode: MUTUAL, credentialName: c}"), secret("istio-system", pair)));
     let Transport::Tls(chains) = &config.listener(443).unwrap().transport else { panic!("clear text") };
     let ClientAuth::Asked(ClientPolicy { required: true, ca: CaSource::Secrets(names), .. }) =
-        &chains[0].tls.client_auth
+        &chains[0].tls().unwrap().client_auth
     else {
         panic!("no client certificate is demanded")
     };

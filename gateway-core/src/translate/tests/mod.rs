@@ -4,6 +4,7 @@ mod closed;
 mod cures;
 mod drafts;
 mod gateways;
+mod layer4;
 mod recorded;
 mod server_tls;
 

@@ -118,10 +118,13 @@ fn table<'a>(config: &'a Config, to: &Value) -> Option<Result<&'a RouteConfig, O
             let mut table = HostTable::default();
             for chain in chains {
                 for name in &chain.server_names {
-                    table.insert(name, &chain.routes);
+                    table.insert(name, chain.routes());
                 }
             }
-            Some(table.find(&sni).copied().ok_or(Outcome::Closed))
+            match table.find(&sni) {
+                Some(routes) => routes.map(Ok),
+                None => Some(Err(Outcome::Closed)),
+            }
         }
         _ => None,
     }

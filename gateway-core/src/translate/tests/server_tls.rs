@@ -14,7 +14,7 @@ fn policy(tls: &str) -> ClientPolicy {
     let (config, findings) = alone(&https(&format!("{{{FILES}, {tls}}}")));
     let Some(listener) = config.listener(443) else { panic!("{findings:?}") };
     let Transport::Tls(chains) = &listener.transport else { panic!("clear text") };
-    match &chains[0].tls.client_auth {
+    match &chains[0].tls().unwrap().client_auth {
         ClientAuth::Asked(policy) => policy.clone(),
         ClientAuth::None => panic!("no client certificate is asked for"),
     }
@@ -120,7 +120,8 @@ fn modes_of_the_mesh_are_refused() {
         assert_eq!((finding.code, &*finding.path), (crate::diagnostic::NEEDS_MESH, "spec.servers[0].tls.mode"));
         assert!(finding.message.contains("mesh"), "{}", finding.message);
         assert_eq!(finding.help.as_deref(), cure);
-        let open = config.listeners.iter().any(|it| matches!(&it.transport, Transport::Tls(chains) if chains.iter().any(|it| !it.tls.certificates.is_empty())));
+        let open =
+            config.listeners.iter().any(|it| it.chains().iter().any(|it| !it.tls().unwrap().certificates.is_empty()));
         assert!(!open, "{mode}: nothing is served in its place");
     }
 }

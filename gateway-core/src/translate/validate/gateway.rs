@@ -59,7 +59,7 @@ fn server(server: &Server, path: &Path<'_>, report: &mut Report<'_>) {
     }
     if let Some(protocol) = protocol {
         tls(server, protocol, path, report);
-        built(server, protocol, path, report);
+        served_as(protocol, path, report);
     }
 }
 
@@ -163,22 +163,21 @@ fn tls(server: &Server, protocol: Protocol, path: &Path<'_>, report: &mut Report
     }
 }
 
-fn built(server: &Server, protocol: Protocol, path: &Path<'_>, report: &mut Report<'_>) {
+fn served_as(protocol: Protocol, path: &Path<'_>, report: &mut Report<'_>) {
     let port = path.key("port");
     let path = port.key("protocol");
     match protocol {
         Protocol::HttpProxy => {
             report.warn(SURPRISE, &path, "HTTP_PROXY is served as plain HTTP").help("write HTTP");
         }
-        Protocol::Https if server.tls.as_ref().is_some_and(|tls| tls.mode.unwrap_or_default().is_passthrough()) => {}
+        Protocol::Udp => {
+            report.warn(SURPRISE, &path, "UDP is served as TCP, as Istio does").help("write TCP");
+        }
         Protocol::GrpcWeb => {
             report
                 .warn(SURPRISE, &path, "gRPC-Web requests are passed on as they are: they are not made gRPC yet")
                 .help("write GRPC if only gRPC comes, or let the service speak gRPC-Web");
         }
-        protocol if protocol.is_clear_http() || protocol == Protocol::Https => {}
-        protocol => {
-            report.not_built(&path, format!("protocol {} of a server", protocol.name()));
-        }
+        _ => {}
     }
 }

@@ -11,7 +11,6 @@ use crate::yaml::Path;
 
 /// Checks an entry of `tls`.
 pub(super) fn tls_route(rule: &TlsRoute, vs: &VirtualService, path: &Path<'_>, report: &mut Report<'_>) {
-    let before = report.errors();
     let list = path.key("match");
     if rule.r#match.is_empty() {
         report.error(&list, "a `tls` rule needs a `match`").help("for example `match: [{sniHosts: [a.com]}]`");
@@ -34,9 +33,6 @@ pub(super) fn tls_route(rule: &TlsRoute, vs: &VirtualService, path: &Path<'_>, r
         without_effect(&ignored, &path, report);
     }
     route(&rule.route, &path.key("route"), report);
-    if report.errors() == before {
-        report.not_built(path, "a `tls` rule");
-    }
 }
 
 fn sni_host(host: &str, vs: &VirtualService, path: &Path<'_>, report: &mut Report<'_>) {
@@ -53,7 +49,6 @@ fn sni_host(host: &str, vs: &VirtualService, path: &Path<'_>, report: &mut Repor
 
 /// Checks an entry of `tcp`.
 pub(super) fn tcp_route(rule: &TcpRoute, path: &Path<'_>, report: &mut Report<'_>) {
-    let before = report.errors();
     let list = path.key("match");
     for (n, condition) in rule.r#match.iter().enumerate() {
         let path = list.index(n);
@@ -67,9 +62,6 @@ pub(super) fn tcp_route(rule: &TcpRoute, path: &Path<'_>, report: &mut Report<'_
         without_effect(&ignored, &path, report);
     }
     route(&rule.route, &path.key("route"), report);
-    if report.errors() == before {
-        report.not_built(path, "a `tcp` rule");
-    }
 }
 
 fn static_conditions(port: Option<u32>, gateways: &[String], path: &Path<'_>, report: &mut Report<'_>) {
@@ -101,5 +93,7 @@ fn route(route: &[RouteDestination], path: &Path<'_>, report: &mut Report<'_>) {
     }
     if route.len() > 1 && total <= 0 {
         report.error(path, "the weights of several destinations cannot all be 0").help("give each its `weight`");
+    } else if total > i64::from(u32::MAX) {
+        report.error(path, "the weights are too large together").help("divide all of them by the same number");
     }
 }

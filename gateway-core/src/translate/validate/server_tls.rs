@@ -86,8 +86,6 @@ fn passthrough(tls: &ServerTls, path: &Path<'_>, report: &mut Report<'_>) {
         let message = format!("`{field}` has no effect: mode PASSTHROUGH does not terminate TLS");
         report.warn(NO_EFFECT, &path.key(field), message).help("write `mode: SIMPLE`");
     }
-    let what = if tls.mode.is_none() { "`tls` without `mode` (which means PASSTHROUGH)" } else { "mode PASSTHROUGH" };
-    report.not_built(&path.key("mode"), what).help("write `mode: SIMPLE` to terminate TLS");
 }
 
 fn certificates(tls: &ServerTls, mode: &str, path: &Path<'_>, report: &mut Report<'_>) {
