@@ -1,5 +1,6 @@
 //! One binary for all end-to-end tests.
 mod binds;
+mod bytes;
 mod cases;
 mod ending;
 mod harness;

@@ -1,7 +1,8 @@
-//! [`TlsLayer`]: terminates TLS; the server is chosen by the name that the client asks for.
+//! [`TlsLayer`]: terminates TLS, or passes it through; the server name that the client asks for chooses.
 //!
-//! A name that no server has ends the connection: there is no default but the server for `*`. The table is read
-//! anew for each handshake, so certificates can be replaced while the gateway runs.
+//! The exact name goes before the longest `*.suffix`, and that before `*`, which is also for a client that names none. A
+//! name that nothing is there for ends the connection, and so does clear text: without an answer, an alert neither. The
+//! table is read anew for each connection, so certificates can be replaced while the gateway runs.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -20,11 +21,30 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Some names can be passed through on the same port: their service gets the connection as it came, and never its plain
+//! bytes.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use gateway_layers::{conn::{Conn, Rewind, tls::{TlsLayer, TlsServer, TlsTable}}, error::Error, live::Live, upstream::TcpProxy};
+//! use tower::Layer as _;
+//!
+//! # fn run<S>(http: S, server: TlsServer, proxy: TcpProxy) -> impl tower::Service<Conn<tokio::net::TcpStream>, Response = (), Error = Error>
+//! # where S: tower::Service<Conn<tokio_rustls::server::TlsStream<Rewind<tokio::net::TcpStream>>>, Response = (), Error = Error, Future: Send> + Clone + Send + 'static {
+//! let table = TlsTable::empty()
+//!     .server("shop.example.com", server) // TLS ends here
+//!     .passthrough("*.db.example.com", proxy); // a `TcpProxy`, say
+//! TlsLayer::new(Arc::new(Live::new(table))).layer(http)
+//! # }
+//! ```
 mod client;
 mod client_auth;
 mod config;
 mod layer;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     client_auth::ClientCertificates,
