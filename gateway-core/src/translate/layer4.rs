@@ -16,29 +16,27 @@ impl<'a> Tables<'a, '_> {
     /// Where the connections of a server go: to the first rule of `tcp` that fits, whatever hosts it is for.
     pub(super) fn tcp_route(&mut self, server: &Wanted<'_>, name: String) -> Option<TcpRoute> {
         let gateway = server.gateway_name();
-        let mut chosen: Option<(TcpRoute, &Object<VirtualService>, usize)> = None;
+        let spec = Path::ROOT.key("spec");
+        let list = spec.key("tcp");
+        let mut chosen: Option<(&Object<VirtualService>, usize)> = None;
         for n in self.bound_to(server) {
-            let bound: &Bound<'a> = &self.services[n];
-            let vs = bound.vs;
+            let vs: &'a Object<VirtualService> = self.services[n].vs;
             let place = self.place(&gateway, server.port, vs);
             let Some(rule) = vs.spec.tcp.iter().position(|rule| fits(rule, &place)) else { continue };
             self.admit(n, server);
-            if let Some((_, first, at)) = chosen {
-                let spec = Path::ROOT.key("spec");
-                let list = spec.key("tcp");
-                let message = "this rule is never used: a server sends all connections to the first rule that fits";
-                let mut report = Report::new(vs, self.findings);
-                let finding = report.warn(UNREACHABLE, &list.index(rule), message);
-                finding.labels.push(first.source.label(&list.index(at), "this is first", false));
+            let Some((first, at)) = chosen else {
+                chosen = Some((vs, rule));
                 continue;
-            }
-            let spec = Path::ROOT.key("spec");
-            let list = spec.key("tcp");
-            let path = list.index(rule);
-            let destinations = self.destinations(&vs.spec.tcp[rule].route, vs, server.port, &path);
-            chosen = Some((TcpRoute { name: name.clone(), destinations, origin: origin(vs, &path) }, vs, rule));
+            };
+            let message = "this rule is never used: a server sends all connections to the first rule that fits";
+            let mut report = Report::new(vs, self.findings);
+            let finding = report.warn(UNREACHABLE, &list.index(rule), message);
+            finding.labels.push(first.source.label(&list.index(at), "this is first", false));
         }
-        chosen.map(|(route, ..)| route)
+        let (vs, rule) = chosen?;
+        let path = list.index(rule);
+        let destinations = self.destinations(&vs.spec.tcp[rule].route, vs, server.port, &path);
+        Some(TcpRoute { name, destinations, origin: origin(vs, &path) })
     }
 
     /// Adds the chains of a server that passes TLS through: one for each match of `tls`. One with a name that has a
@@ -46,8 +44,7 @@ impl<'a> Tables<'a, '_> {
     pub(super) fn passthrough(&mut self, server: &Wanted<'_>, at: &str, chains: &mut Vec<Chain>) {
         let gateway = server.gateway_name();
         for n in self.bound_to(server) {
-            let bound: &Bound<'a> = &self.services[n];
-            let vs = bound.vs;
+            let vs: &'a Object<VirtualService> = self.services[n].vs;
             self.report_http_rules(server, vs);
             let spec = Path::ROOT.key("spec");
             let list = spec.key("tls");

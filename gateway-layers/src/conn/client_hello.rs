@@ -14,7 +14,7 @@
 //! ```
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Bytes that are read at most; a message with a post-quantum key share has less than 2 KiB.
@@ -51,11 +51,12 @@ impl ClientHello {
     pub async fn peek<I: AsyncRead + Unpin>(io: &mut I) -> io::Result<(Self, Bytes)> {
         let mut records = Records::default();
         loop {
-            if records.raw.len() >= MAX_CLIENT_HELLO {
+            let left = MAX_CLIENT_HELLO.saturating_sub(records.raw.len());
+            if left == 0 {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, NoClientHello::TooLong));
             }
-            records.raw.reserve(2048);
-            if io.read_buf(&mut records.raw).await? == 0 {
+            records.raw.reserve(2048.min(left));
+            if io.read_buf(&mut (&mut records.raw).limit(left)).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let hello = records.advance().map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))?;

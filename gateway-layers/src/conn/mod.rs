@@ -1,7 +1,8 @@
 //! Floor 1: one connection. Everything here is a `Service<Conn<I>, Response = (), Error = Error>`.
 //!
-//! From the outside in: [`serve`] accepts, `TlsLayer` (feature `tls`) terminates, [`HttpServer`] makes requests of
-//! the bytes and hands them to any tower service.
+//! From the outside in: [`serve`] accepts, `TlsLayer` (feature `tls`) terminates or passes through by the server name,
+//! [`HttpServer`] makes requests of the bytes and hands them to any tower service. `upstream::TcpProxy` is the other end:
+//! it hands the bytes themselves to a cluster.
 //!
 //! ```
 //! use gateway_layers::{body::Body, conn::{Drain, HttpServer, TcpAcceptor, serve}};

@@ -1,5 +1,5 @@
 //! Floor 3: one destination. A [`Cluster`] knows the endpoints of a service, picks one for each request and sends
-//! it over a pooled connection.
+//! it over a pooled connection. A [`TcpProxy`] sends it whole connections.
 //!
 //! ```no_run
 //! use gateway_core::model::{Cluster as Model, ClusterName, Endpoint, Endpoints, Protocol};

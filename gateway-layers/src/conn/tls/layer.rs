@@ -7,7 +7,10 @@ use std::{
 };
 
 use rustls::ProtocolVersion;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::{Instant, timeout_at},
+};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tower::util::Oneshot;
 use tower_layer::Layer;
@@ -70,50 +73,53 @@ impl<P: Clone> TlsLayer<P> {
         self
     }
 
-    async fn accept<I>(self, conn: Conn<I>) -> Result<Accepted<I, P>, Error>
+    /// What is there for the connection. Nothing is answered before: who speaks no TLS, or asks for a name that is not
+    /// here, is hung up on.
+    async fn choose<I>(&self, conn: Conn<I>, end: Instant) -> Result<(Entry<P>, Conn<Rewind<I>>), Error>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Conn { mut io, mut info, drain } = conn;
+        let peeking = async { Ok(ClientHello::peek(&mut io).await.inspect_err(|error| self.missed(error, &info))?) };
+        let (hello, ahead) = self.in_time(peeking, end, &drain).await?;
+        info.server_name = hello.server_name.as_deref().map(|name| name.to_ascii_lowercase().into());
+        match self.table.look(|table| table.find(hello.server_name.as_deref()).cloned()) {
+            Some(entry) => Ok((entry, Conn { io: Rewind::new(ahead, io), info, drain })),
+            None => {
+                self.report(&info);
+                Err(failed(NOT_FOUND.into()))
+            }
+        }
+    }
+
+    async fn terminate<I>(&self, server: TlsServer, conn: Conn<I>, end: Instant) -> Result<Conn<TlsStream<I>>, Error>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
         let Conn { io, mut info, drain } = conn;
-        let fail = |error: BoxError| Error::new(Kind::Handshake).with_source(error);
-        let chosen = tokio::select! {
-            biased;
-            chosen = tokio::time::timeout(self.deadline, self.choose(io, &mut info)) => chosen,
-            () = last_chance(&drain) => return Err(fail("the gateway ends".into())),
-        };
-        let chosen = chosen.map_err(|late| {
-            self.metrics.late(Late::Handshake, 1);
-            fail(late.into())
-        })?;
-        Ok(match chosen.map_err(fail)? {
-            Chosen::Terminated(io) => {
-                info.tls = Some(tls_info(&io));
-                Accepted::Terminated(Conn { io, info, drain })
-            }
-            Chosen::Untouched(service, io) => Accepted::Untouched(service, Conn { io, info, drain }),
-        })
+        info.server = server.id;
+        let io = self.in_time(handshake(server, io), end, &drain).await?;
+        info.tls = Some(tls_info(&io));
+        Ok(Conn { io, info, drain })
     }
 
-    /// Nothing is answered before the choice: who speaks no TLS, or asks for a name that is not here, is hung up on.
-    async fn choose<I>(&self, mut io: I, info: &mut ConnInfo) -> Result<Chosen<I, P>, BoxError>
-    where
-        I: AsyncRead + AsyncWrite + Unpin,
-    {
-        let (hello, ahead) = ClientHello::peek(&mut io).await.inspect_err(|error| self.missed(error, info))?;
-        info.server_name = hello.server_name.as_deref().map(|name| name.to_ascii_lowercase().into());
-        let entry = self.table.look(|table| table.find(hello.server_name.as_deref()).cloned());
-        let io = Rewind::new(ahead, io);
-        match entry {
-            Some(Entry::Terminate(server)) => {
-                info.server = server.id;
-                Ok(Chosen::Terminated(terminate(server, io).await?))
-            }
-            Some(Entry::Passthrough(service)) => Ok(Chosen::Untouched(service, io)),
-            None => {
-                self.report(info);
-                Err(NOT_FOUND.into())
-            }
-        }
+    /// A client that is too slow is left; one that says nothing does not hold up the end of the gateway.
+    async fn in_time<T>(
+        &self,
+        step: impl Future<Output = Result<T, BoxError>>,
+        end: Instant,
+        drain: &Watch,
+    ) -> Result<T, Error> {
+        let done = tokio::select! {
+            biased;
+            done = timeout_at(end, step) => done,
+            () = last_chance(drain) => return Err(failed("the gateway ends".into())),
+        };
+        let done = done.map_err(|late| {
+            self.metrics.late(Late::Handshake, 1);
+            failed(late.into())
+        })?;
+        done.map_err(failed)
     }
 
     /// What is no ClientHello has no chain either; a client that has left, or failed, asked for none.
@@ -139,14 +145,8 @@ impl<P: Clone> TlsLayer<P> {
 /// Envoy's word for it.
 const NOT_FOUND: &str = "filter_chain_not_found";
 
-enum Chosen<I, P> {
-    Terminated(TlsStream<Rewind<I>>),
-    Untouched(P, Rewind<I>),
-}
-
-enum Accepted<I, P> {
-    Terminated(Conn<TlsStream<Rewind<I>>>),
-    Untouched(P, Conn<Rewind<I>>),
+fn failed(error: BoxError) -> Error {
+    Error::new(Kind::Handshake).with_source(error)
 }
 
 /// How long a handshake is waited for when the gateway ends: a client that says nothing does not hold it up.
@@ -157,7 +157,7 @@ async fn last_chance(drain: &Watch) {
     tokio::time::sleep(LAST_CHANCE).await;
 }
 
-async fn terminate<I>(server: TlsServer, io: I) -> Result<TlsStream<I>, BoxError>
+async fn handshake<I>(server: TlsServer, io: I) -> Result<TlsStream<I>, BoxError>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -241,11 +241,15 @@ where
         let mut inner = mem::replace(&mut self.inner, next);
         let layer = self.layer.clone();
         Box::pin(async move {
-            // The handshake's state is freed before the connection is served: it would stay in the future.
-            match Box::pin(layer.accept(conn)).await? {
-                Accepted::Terminated(conn) => inner.call(conn).await,
+            let end = Instant::now() + layer.deadline;
+            // The state of each step is freed before the next one: it would stay in the future.
+            match Box::pin(layer.choose(conn, end)).await? {
+                (Entry::Terminate(server), conn) => {
+                    let conn = Box::pin(layer.terminate(server, conn, end)).await?;
+                    inner.call(conn).await
+                }
                 // It was not asked whether it is ready: nobody could know that it would be the one.
-                Accepted::Untouched(service, conn) => Box::pin(Oneshot::new(service, conn)).await,
+                (Entry::Passthrough(service), conn) => Box::pin(Oneshot::new(service, conn)).await,
             }
         })
     }
