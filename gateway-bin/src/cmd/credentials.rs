@@ -63,7 +63,7 @@ impl Credentials {
         let secrets = match self.secrets() {
             Ok(secrets) => secrets,
             Err(error) => {
-                state.tell("files", format!("credentials cannot be read: {error:#}; the last good ones go on"));
+                state.tell([format!("credentials cannot be read: {error:#}; the last good ones go on")].into());
                 state.again = true;
                 return;
             }
@@ -73,12 +73,8 @@ impl Credentials {
             info!(servers = changed, "new credentials are in use");
         }
         state.again = !problems.is_empty();
-        if problems.is_empty() {
-            state.told.clear();
-        }
-        for problem in problems {
-            state.tell(&problem.origin.to_string(), format!("{problem}; the last good credential goes on, if any"));
-        }
+        let told = problems.iter().map(|problem| format!("{problem}; the last good credential, if any, goes on"));
+        state.tell(told.collect());
     }
 
     /// The secrets as they are now. Standard input is read once only: then they are those of the start.
@@ -126,17 +122,17 @@ struct State {
     seen: BTreeMap<PathBuf, Option<Stamp>>,
     /// Something could not be used: it may be half of what is being written.
     again: bool,
-    /// What was said of whom: not said twice.
-    told: BTreeMap<String, String>,
+    /// What is wrong, and was said: not said twice.
+    told: BTreeSet<String>,
     warned: BTreeSet<(i64, String)>,
 }
 
 impl State {
-    fn tell(&mut self, about: &str, message: String) {
-        if self.told.get(about) != Some(&message) {
+    fn tell(&mut self, now: BTreeSet<String>) {
+        for message in now.difference(&self.told) {
             warn!("{message}");
-            self.told.insert(about.to_owned(), message);
         }
+        self.told = now;
     }
 }
 

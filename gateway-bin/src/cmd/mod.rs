@@ -4,3 +4,4 @@ mod credentials;
 mod findings;
 pub(crate) mod proxy_config;
 pub(crate) mod run;
+mod skip;

@@ -9,11 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use gateway_core::{
-    diagnostic::{Severity, UNSUPPORTED_KIND},
-    forwarded::Trust,
-    model::Config,
-};
+use gateway_core::{diagnostic::Severity, forwarded::Trust, model::Config};
 use gateway_layers::{
     conn::{Drain, HttpOptions},
     http::{access_log::AccessLog, metrics::BUCKETS},
@@ -31,7 +27,7 @@ use tracing::{info, warn};
 use super::{
     check::{no_color, summary},
     credentials::Credentials,
-    findings,
+    findings, skip,
 };
 use crate::{
     admin,
@@ -71,9 +67,10 @@ fn refused(args: &RunArgs, loaded: &Loaded) -> anyhow::Result<Option<ExitCode>> 
             say(format_args!("{}; not started (gateway run --on-error=skip serves the valid rest)", summary(loaded)));
             return Ok(Some(ExitCode::from(exit::FINDINGS)));
         }
-        if loaded.findings.iter().any(|finding| finding.code == UNSUPPORTED_KIND) {
+        if let Some(finding) = loaded.findings.iter().find(|finding| skip::forbids(finding, &loaded.files)) {
             say(format_args!(
-                "not started: what such a kind closes would be open (--ignore-kind KIND, if that is wanted)"
+                "not started: nobody knows what the object with this error closes, and the rest might open it: {}",
+                finding.short()
             ));
             return Ok(Some(ExitCode::from(exit::FINDINGS)));
         }

@@ -27,6 +27,8 @@ pub(super) const KINDS: [&str; 14] = [
     "WasmPlugin",
     "Telemetry",
 ];
+/// Istio's groups.
+const GROUPS: [&str; 4] = [NETWORKING, "security.istio.io", "extensions.istio.io", "telemetry.istio.io"];
 /// Those that are read.
 pub(super) const READ: [&str; 4] = ["Gateway", "VirtualService", "DestinationRule", "ServiceEntry"];
 
@@ -59,9 +61,16 @@ pub(super) fn slip(kind: &str, api_version: &str) -> Option<(&'static str, Strin
             ("kind", format!("there is no kind `{kind}`"), "did you mean `Secret`?".to_owned())
         });
     }
+    let near = yaml::closest(group, GROUPS.iter().copied(), 0.92);
+    if NOT_TO_BE_SKIPPED.contains(&kind) {
+        // Nobody else has these kinds.
+        let message = format!("`{api_version}` is not the API of {kind}");
+        let cure = format!("write `apiVersion: {}/v1`", near.unwrap_or("security.istio.io"));
+        return Some(("apiVersion", message, cure));
+    }
     let meant = yaml::closest(kind, READ.iter().copied(), 0.95)?;
-    // `networking.istio/v1`, `networking.istio.io`, `v1`; not `gateway.networking.k8s.io/v1`.
-    let lost = group.is_empty() || group.contains("istio");
+    // `networking.istio/v1`, `networking.isto.io/v1`, `v1`; not `gateway.networking.k8s.io/v1`.
+    let lost = group.is_empty() || group.contains("istio") || near.is_some();
     let message = format!("`{api_version}` is not the API of {meant}");
     lost.then(|| ("apiVersion", message, format!("write `apiVersion: {NETWORKING}/v1`")))
 }
