@@ -116,7 +116,8 @@ pub(crate) struct RunArgs {
     /// the server's `bind`. Repeatable.
     #[arg(long = "port", value_name = "80=[ADDR:]8080", env = "GATEWAY_PORT", value_delimiter = ',')]
     pub(crate) ports: Vec<PortMap>,
-    /// What to do with errors in the configuration at the start.
+    /// What to do with errors in the configuration at the start. `skip` serves what is valid; what a Gateway or
+    /// DestinationRule with an error closes stays closed, and where that cannot be known nothing is served.
     #[arg(long, env = "GATEWAY_ON_ERROR", default_value = "refuse", value_enum)]
     pub(crate) on_error: OnError,
     /// Worker threads [default: as many as cores].

@@ -13,6 +13,11 @@ use super::ConnInfo;
 /// Connections that may wait in a socket's queue.
 const BACKLOG: i32 = 4096;
 
+/// Bytes that a socket takes before they can be sent. By default it takes megabytes, and more only when a third of them
+/// is gone: a slow but steady reader would look as if it took nothing.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
 /// Where connections come from. Accept errors are handled inside: it never fails.
 pub trait Listener {
     /// The bytes.
@@ -102,6 +107,9 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it. Where the system does not know it, it is an optimisation that is not there.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -156,10 +156,11 @@ fn has_certificate(conn: &ConnInfo) -> bool {
 /// What a trusted peer says of its client.
 fn forwarded(headers: &HeaderMap, trust: &Trust, conn: &ConnInfo) -> Forwarded {
     let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let https = match headers.get(FORWARDED_PROTO).map(HeaderValue::as_bytes) {
-        Some(b"https") => Some(true),
-        Some(b"http") => Some(false),
-        _ => None,
+    let said = headers.get(FORWARDED_PROTO).map(HeaderValue::as_bytes).unwrap_or_default();
+    let https = if said.eq_ignore_ascii_case(b"https") {
+        Some(true)
+    } else {
+        said.eq_ignore_ascii_case(b"http").then_some(false)
     };
     Forwarded { client: trust.client(conn.peer.ip(), lines), https }
 }
