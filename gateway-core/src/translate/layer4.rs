@@ -1,5 +1,7 @@
 //! Rules of `tcp` and `tls`, on one server.
 
+use std::collections::BTreeSet;
+
 use super::clusters::Unknown;
 use super::conditions::Place;
 use super::hosts::{self, admitted};
@@ -12,31 +14,56 @@ use crate::istio::{Object, RouteDestination, TcpRoute as Rule, TlsMatch, Virtual
 use crate::model::{Chain, ChainAction, HostPattern, TcpRoute, WeightedCluster};
 use crate::yaml::Path;
 
+/// A rule: the number of its VirtualService, and its own.
+type RuleNumber = (usize, usize);
+
+/// What became of the rules of `tcp` that fit a server.
+#[derive(Default)]
+pub(super) struct TcpRules {
+    used: BTreeSet<RuleNumber>,
+    /// Each with the one that is before it.
+    hidden: Vec<(RuleNumber, RuleNumber)>,
+}
+
 impl<'a> Tables<'a, '_> {
     /// Where the connections of a server go: to the first rule of `tcp` that fits, whatever hosts it is for.
     pub(super) fn tcp_route(&mut self, server: &Wanted<'_>, name: String) -> Option<TcpRoute> {
         let gateway = server.gateway_name();
+        let mut chosen: Option<RuleNumber> = None;
+        for n in self.bound_to(server) {
+            let vs = self.services[n].vs;
+            let place = self.place(&gateway, server.port, vs);
+            let fitting = vs.spec.tcp.iter().enumerate().filter(|(_, rule)| fits(rule, &place)).map(|(rule, _)| rule);
+            for rule in fitting.collect::<Vec<_>>() {
+                self.admit(n, server);
+                match chosen {
+                    Some(first) => self.tcp.hidden.push(((n, rule), first)),
+                    None => chosen = Some((n, rule)),
+                }
+            }
+        }
+        let (n, rule) = chosen?;
+        self.tcp.used.insert((n, rule));
+        let vs: &'a Object<VirtualService> = self.services[n].vs;
         let spec = Path::ROOT.key("spec");
         let list = spec.key("tcp");
-        let mut chosen: Option<(&Object<VirtualService>, usize)> = None;
-        for n in self.bound_to(server) {
-            let vs: &'a Object<VirtualService> = self.services[n].vs;
-            let place = self.place(&gateway, server.port, vs);
-            let Some(rule) = vs.spec.tcp.iter().position(|rule| fits(rule, &place)) else { continue };
-            self.admit(n, server);
-            let Some((first, at)) = chosen else {
-                chosen = Some((vs, rule));
-                continue;
-            };
-            let message = "this rule is never used: a server sends all connections to the first rule that fits";
-            let mut report = Report::new(vs, self.findings);
-            let finding = report.warn(UNREACHABLE, &list.index(rule), message);
-            finding.labels.push(first.source.label(&list.index(at), "this is first", false));
-        }
-        let (vs, rule) = chosen?;
         let path = list.index(rule);
         let destinations = self.destinations(&vs.spec.tcp[rule].route, vs, server.port, &path);
         Some(TcpRoute { name, destinations, origin: origin(vs, &path) })
+    }
+
+    /// Warns of rules of `tcp` that fit servers, and that another one is before on each of them.
+    pub(super) fn report_hidden_rules(&mut self) {
+        let spec = Path::ROOT.key("spec");
+        let list = spec.key("tcp");
+        let TcpRules { used, hidden } = std::mem::take(&mut self.tcp);
+        for ((n, rule), (first, at)) in hidden.into_iter().filter(|(rule, _)| !used.contains(rule)) {
+            let message = "this rule is never used: a server sends all connections to the first rule that fits";
+            let mut report = Report::new(self.services[n].vs, self.findings);
+            let finding = report.warn(UNREACHABLE, &list.index(rule), message);
+            let source = &self.services[first].vs.source;
+            finding.labels.push(source.label(&list.index(at), "this is first", false));
+        }
     }
 
     /// Adds the chains of a server that passes TLS through: one for each match of `tls`. One with a name that has a
@@ -82,6 +109,10 @@ impl<'a> Tables<'a, '_> {
         for (n, host) in entry.sni_hosts.iter().enumerate() {
             let name = HostPattern::new(host);
             if let Some(other) = chains.iter().find(|chain| chain.server_names.contains(&name)) {
+                // Two servers of a port may have one VirtualService.
+                if other.origin == origin(vs, path) {
+                    return None;
+                }
                 let list = path.key("sniHosts");
                 let message = format!("`{host}` is taken on this port already: the match is left out");
                 let first = other.origin.to_string();

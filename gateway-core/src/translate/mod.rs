@@ -114,9 +114,9 @@ pub fn translate(resources: &Resources, settings: &Settings) -> (Config, Vec<Dia
     let mut merged = listeners::merge(&selected, &mut findings);
     listeners::close(&mut merged, &without, settings);
     let bound = virtual_hosts::in_order(&services, settings);
-    let mut tables =
-        Tables { settings, services: &bound, clusters: &mut clusters, findings: &mut findings, used: BTreeMap::new() };
+    let mut tables = Tables::new(settings, &bound, &mut clusters, &mut findings);
     let listeners = listeners::build(merged, &mut tables);
+    tables.report_hidden_rules();
     let used = tables.used;
     references::hosts_without_server(&bound, &used, (&selected, &without), &mut findings);
     let secrets = references::secrets(&selected, resources, settings, &mut findings);

@@ -7,6 +7,7 @@ use super::Settings;
 use super::clusters::Clusters;
 use super::conditions::is_catch_all;
 use super::hosts::{self, ServerHost, admitted};
+use super::layer4::TcpRules;
 use super::routes::{Target, origin, routes};
 use crate::diagnostic::Diagnostic;
 use crate::istio::{Gateway, Object, VirtualService};
@@ -78,6 +79,7 @@ pub(super) struct Tables<'a, 'b> {
     pub(super) findings: &'b mut Vec<Diagnostic>,
     /// The hosts of each VirtualService (by number) that some server admitted.
     pub(super) used: BTreeMap<usize, BTreeSet<usize>>,
+    pub(super) tcp: TcpRules,
 }
 
 #[derive(Default)]
@@ -94,6 +96,17 @@ impl Table {
             self.hosts.push(VirtualHost { host: host.clone(), https_redirect: false, routes: Vec::new() });
         }
         &mut self.hosts[index]
+    }
+}
+
+impl<'a, 'b> Tables<'a, 'b> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        services: &'b [Bound<'a>],
+        clusters: &'b mut Clusters<'a>,
+        findings: &'b mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { settings, services, clusters, findings, used: BTreeMap::new(), tcp: TcpRules::default() }
     }
 }
 

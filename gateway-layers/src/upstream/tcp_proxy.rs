@@ -173,3 +173,138 @@ impl fmt::Debug for TcpProxy {
         f.debug_tuple("TcpProxy").field(&self.destination.cluster).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::Mutex};
+
+    use gateway_core::model::{self, Endpoint, Endpoints, Protocol};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        net::TcpListener,
+        time::Instant,
+    };
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::{
+        conn::{ConnInfo, Drain},
+        upstream::Context,
+    };
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<String>>);
+
+    impl OnTunnel for Seen {
+        fn begin(&self, exchange: &Exchange) {
+            let record = exchange.record();
+            let to = record.destination.as_ref().map(|to| to.cluster.to_string()).unwrap_or_default();
+            self.0.lock().expect("no panic").push(format!("begin {to}"));
+        }
+
+        fn moved(&self, _: &Exchange, from_client: bool, bytes: u64) {
+            self.0.lock().expect("no panic").push(format!("moved {from_client} {bytes}"));
+        }
+
+        fn end(&self, exchange: &Exchange) {
+            let record = exchange.record();
+            let (received, sent) = (record.bytes_received, record.bytes_sent);
+            self.0.lock().expect("no panic").push(format!("end {} {received} {sent}", record.flags));
+        }
+    }
+
+    impl Seen {
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut *self.0.lock().expect("no panic"))
+        }
+    }
+
+    fn name() -> ClusterName {
+        ClusterName { host: "db".into(), port: 1, subset: "".into() }
+    }
+
+    fn cluster(endpoints: Vec<Endpoint>) -> Cluster {
+        let model = model::Cluster {
+            name: name(),
+            namespace: None,
+            protocol: Protocol::Http1,
+            endpoints: Endpoints::Static(endpoints),
+            connect_timeout: Duration::from_secs(1),
+        };
+        Cluster::new(model, &Context::default())
+    }
+
+    fn connection() -> (DuplexStream, Conn<DuplexStream>) {
+        let (client, io) = duplex(64);
+        let info = ConnInfo::new(([10, 0, 0, 1], 1).into());
+        (client, Conn { io, info, drain: Drain::new().watch() })
+    }
+
+    async fn nobody() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").await.and_then(|it| it.local_addr()).expect("a free port")
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_reached_ends_without_a_byte() {
+        let seen = Arc::new(Seen::default());
+        for (proxy, kind, flags) in [
+            (TcpProxy::unknown(name()), Kind::NoCluster, "NC"),
+            (TcpProxy::new(cluster(Vec::new())), Kind::NoHealthyHost, "UH"),
+            (TcpProxy::new(cluster(vec![Endpoint::new(nobody().await)])), Kind::Connect, "UF,URX"),
+        ] {
+            let (mut client, conn) = connection();
+            let error = proxy.observe(seen.clone()).oneshot(conn).await.expect_err("nobody there");
+            assert_eq!(error.kind(), kind);
+            assert_eq!(client.read(&mut [0]).await.expect("an end"), 0);
+            assert_eq!(seen.take(), ["begin outbound|1||db".to_owned(), format!("end {flags} 0 0")]);
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_are_told_as_they_move_and_an_end_is_passed_on() {
+        let seen = Arc::new(Seen::default());
+        let service = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let to = Endpoint::new(service.local_addr().expect("bound"));
+        let (mut client, conn) = connection();
+        let proxy = TcpProxy::new(cluster(vec![to])).observe(seen.clone());
+        let serving = tokio::spawn(proxy.oneshot(conn));
+        let (mut upstream, _) = service.accept().await.expect("a connection");
+        client.write_all(b"hello").await.expect("open");
+        client.shutdown().await.expect("open");
+        let mut all = String::new();
+        upstream.read_to_string(&mut all).await.expect("an end");
+        assert_eq!(all, "hello");
+        assert_eq!(seen.take(), ["begin outbound|1||db", "moved true 5"]);
+        upstream.write_all(b"bye").await.expect("the other way is open");
+        drop(upstream);
+        let mut all = String::new();
+        client.read_to_string(&mut all).await.expect("an end");
+        assert_eq!(all, "bye");
+        serving.await.expect("no panic").expect("ended well");
+        assert_eq!(seen.take(), ["moved false 3", "end - 5 3"]);
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_ends() {
+        let service = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let to = Endpoint::new(service.local_addr().expect("bound"));
+        for (proxy, limit) in [
+            (TcpProxy::new(cluster(vec![to.clone()])), IDLE),
+            (TcpProxy::new(cluster(vec![to])).idle_timeout(Some(Duration::from_secs(5))), Duration::from_secs(5)),
+        ] {
+            let (mut client, conn) = connection();
+            let serving = tokio::spawn(proxy.oneshot(conn));
+            let (mut upstream, _) = service.accept().await.expect("a connection");
+            client.write_all(b"x").await.expect("open");
+            upstream.read_exact(&mut [0]).await.expect("open");
+            // From here on nothing but time passes.
+            tokio::time::pause();
+            let start = Instant::now();
+            assert_eq!(client.read(&mut [0]).await.expect("an end"), 0);
+            let took = Instant::now() - start;
+            assert!(took.abs_diff(limit) < Duration::from_secs(2), "{took:?}");
+            serving.await.expect("no panic").expect("an end like any other");
+            tokio::time::resume();
+        }
+    }
+}

@@ -253,6 +253,26 @@ fn what_has_no_effect_or_goes_nowhere_is_told() {
     assert_eq!(shown, [(crate::diagnostic::UNREACHABLE, "spec.tcp[0]", 2)]);
 }
 
+/// What is used on one server is not told to be hidden on another, and one rule on two servers not to be in its own way.
+#[test]
+fn what_is_used_somewhere_is_not_told_to_be_hidden() {
+    let two = TCP.replace("number: 1", "number: 2").replace("srv", "other");
+    let of_one = format!("tcp: [{{match: [{{port: 1}}], route: {}}}, {{route: {}}}]", to("a"), to("b"));
+    let (config, findings) = alone(&format!("{}{}", gateway("gw", &[TCP, &two]), rules("v", "gw", "'*'", &of_one)));
+    assert_eq!(listeners(&config), ["1 tcp to a*1", "2 tcp to b*1"]);
+    assert_eq!(findings, []);
+    let (config, findings) = alone(&format!("{}{}", gateway("gw", &[TCP]), rules("v", "gw", "'*'", &of_one)));
+    assert_eq!(listeners(&config), ["1 tcp to a*1"]);
+    let shown: Vec<_> = findings.iter().map(|it| (it.code, it.path.as_str())).collect();
+    assert_eq!(shown, [(crate::diagnostic::UNREACHABLE, "spec.tcp[1]")]);
+    let other = PASSED.replace("p.com", "q.com").replace("srv", "other");
+    let both = format!("tls: [{{match: [{{sniHosts: [p.com, q.com]}}], route: {}}}]", to("a"));
+    let (config, findings) =
+        alone(&format!("{}{}", gateway("gw", &[PASSED, &other]), rules("v", "gw", "'p.com', q.com", &both)));
+    assert_eq!(listeners(&config), ["1 p.com,q.com passed to a*1"]);
+    assert_eq!(findings, []);
+}
+
 #[test]
 fn rules_that_are_none_are_refused() {
     let cases = [
