@@ -1,7 +1,7 @@
 //! [`PerRequest`]: a connection's service, as hyper wants it.
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -61,7 +61,13 @@ where
         let stream = self.activity.is_h2().then(|| self.activity.streams().begin());
         let mut req = req.map(|body| body::Body::from(body).of_stream(stream.as_ref()));
         req.extensions_mut().insert(Arc::new(Exchange::new(self.info.clone())));
-        ActiveFuture { future: Oneshot::new(self.service.clone(), req), active: Some(active), stream, last: self.last }
+        ActiveFuture {
+            future: Oneshot::new(self.service.clone(), req),
+            active: Some(active),
+            stream,
+            polled: false,
+            last: self.last,
+        }
     }
 }
 
@@ -72,6 +78,7 @@ pin_project! {
         future: F,
         active: Option<Active>,
         stream: Option<Arc<Stream>>,
+        polled: bool,
         last: bool,
     }
 }
@@ -84,7 +91,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Some(stream) = this.stream {
+        if let Some(stream) = this.stream.as_ref().filter(|_| !mem::replace(this.polled, true)) {
             stream.runs_here();
         }
         let Ok(mut response) = ready!(this.future.poll(cx));

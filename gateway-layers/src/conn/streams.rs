@@ -3,9 +3,10 @@
 //! A stream has no timer of its own: the connection's timer looks at all of them now and then. What the gateway itself
 //! waits for (the upstream, a service) does not count.
 use std::{
+    cell::Cell,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
@@ -13,14 +14,14 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::{task::futures::TaskLocalFuture, time::Instant};
+use tokio::time::Instant;
 
 use super::activity::PROGRESS;
 use crate::error::{Error, Kind};
 
-tokio::task_local! {
-    /// Where a task learns which stream it runs.
-    static TASK: Arc<OnceLock<Arc<Stream>>>;
+thread_local! {
+    /// Handed from a stream's first poll to the task that polls it, within that poll.
+    static FIRST: Cell<Option<Arc<Stream>>> = const { Cell::new(None) };
 }
 
 /// One stream.
@@ -67,10 +68,9 @@ impl Stream {
         Ok(())
     }
 
-    /// The task that runs is this stream's.
+    /// The task that runs is this stream's; to be said at the first poll. Outside of our executor nobody listens.
     pub(super) fn runs_here(self: &Arc<Self>) {
-        // Outside of an executor of ours nobody ends a stream.
-        let _ = TASK.try_with(|task| task.set(self.clone()));
+        FIRST.set(Some(self.clone()));
     }
 
     /// The response has a head.
@@ -191,7 +191,7 @@ impl Watched {
     }
 }
 
-/// Runs each stream in a task that knows which stream it is.
+/// Runs each stream in a task that learns which stream it is.
 #[derive(Clone, Debug)]
 pub(super) struct Executor;
 
@@ -201,17 +201,15 @@ where
     F::Output: Send,
 {
     fn execute(&self, future: F) {
-        let stream = Arc::new(OnceLock::new());
-        let future = TASK.scope(stream.clone(), future);
-        tokio::spawn(Task { future, stream });
+        tokio::spawn(Task { future, stream: None });
     }
 }
 
 pin_project! {
     struct Task<F> {
         #[pin]
-        future: TaskLocalFuture<Arc<OnceLock<Arc<Stream>>>, F>,
-        stream: Arc<OnceLock<Arc<Stream>>>,
+        future: F,
+        stream: Option<Arc<Stream>>,
     }
 }
 
@@ -220,11 +218,15 @@ impl<F: Future> Future for Task<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let ended = this.stream.get().is_some_and(|stream| stream.ended.load(Relaxed));
+        let ended = this.stream.as_ref().is_some_and(|stream| stream.ended.load(Relaxed));
         if ended || this.future.poll(cx).is_ready() {
+            FIRST.take();
             return Poll::Ready(());
         }
-        if let Some(stream) = this.stream.get() {
+        if this.stream.is_none() {
+            *this.stream = FIRST.take();
+        }
+        if let Some(stream) = this.stream {
             let mut wakers = stream.wakers();
             if wakers.task.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
                 wakers.task = Some(cx.waker().clone());
