@@ -83,13 +83,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// When the certificate ends, in seconds since 1970; `None` if it cannot be read.
-#[must_use]
-pub fn expiry(certificate: &[u8]) -> Option<i64> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    Some(certificate.validity().not_after.timestamp())
-}
-
 /// TLS 1.2 and 1.3, ALPN `h2` and `http/1.1`, one ticket. `pairs` are PEM chains with their keys; `client_ca`
 /// demands a certificate of this CA.
 ///

@@ -48,7 +48,7 @@ mod tests;
 
 pub use self::{
     client_auth::ClientCertificates,
-    config::{CertificateError, certified_key, client_roots, expiry, server_config, server_config_with},
+    config::{CertificateError, certified_key, client_roots, server_config, server_config_with},
     layer::{Tls, TlsLayer},
     table::{Nothing, TlsServer, TlsTable},
 };
